@@ -1,0 +1,62 @@
+package plugin
+
+import (
+	"context"
+	"sync"
+)
+
+// Event is the event object that DialogReceive sets (CreateEvent, rule R3). The zero value is unusable: use NewEvent.
+type Event struct {
+	mu     sync.Mutex
+	manual bool
+	closed bool
+	ch     chan struct{} // one token: the event is set
+}
+
+// NewEvent returns an event that is not set. A manual-reset event stays set until Reset; an auto-reset one releases one Wait.
+func NewEvent(manualReset bool) *Event {
+	return &Event{manual: manualReset, ch: make(chan struct{}, 1)}
+}
+
+// Set sets the event. Setting one that is set already, or closed, does nothing.
+func (e *Event) Set() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return
+	}
+	select {
+	case e.ch <- struct{}{}:
+	default:
+	}
+}
+
+// Reset clears the event.
+func (e *Event) Reset() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	select {
+	case <-e.ch:
+	default:
+	}
+}
+
+// Close is CloseHandle: the plugin is done with the event. A receive in progress may still refer to it and does no harm.
+func (e *Event) Close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+}
+
+// Wait blocks until the event is set or ctx ends, and returns ctx's error in the latter case.
+func (e *Event) Wait(ctx context.Context) error {
+	select {
+	case <-e.ch:
+		if e.manual {
+			e.Set()
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

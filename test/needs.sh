@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the tests need (root on Debian), or lists loudly what is missing and which tests then do not run.
+# With CI=true a missing need fails. Prints only the list with --summary.
+set -u
+# command:package:what is not tested without it
+needs=(
+  "gcc:gcc:the race detector"
+  "socat:socat:relays against a foreign program"
+  "tmux:tmux:lines --watch on a real terminal"
+  "unshare:util-linux:full disk and read-only folders"
+  "setpriv:util-linux:permissions as nobody"
+)
+missing() { for n in "${needs[@]}"; do command -v "${n%%:*}" >/dev/null 2>&1 || echo "$n"; done; }
+list=$(missing)
+if [ -n "$list" ] && [ "${1:-}" != --summary ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  packages=$(echo "$list" | cut -d: -f2 | sort -u | tr '\n' ' ')
+  echo "needs: installing $packages"
+  export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086
+  { apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages; } >/tmp/rashost-needs.log 2>&1 ||
+    { echo "needs: apt-get failed:"; tail -n 5 /tmp/rashost-needs.log; }
+  list=$(missing)
+fi
+[ "$(id -u)" = 0 ] || list=$(printf '%s\n%s' "$list" "root:-:permissions, limits and full disks" | sed '/^$/d')
+if [ -z "$list" ]; then
+  [ "${1:-}" = --summary ] && echo "needs: everything was there, every test ran"
+  exit 0
+fi
+echo "==================== NOT RUN ===================="
+echo "$list" | while IFS=: read -r command package what; do
+  echo "not tested: $what (needs $command$([ "$package" = - ] || echo ", Debian package $package"))"
+done
+echo "================================================="
+[ "${CI:-}" != true ] || { echo "needs: CI=true, so this is a failure"; exit 1; }
