@@ -4,696 +4,696 @@ package plugin
 
 // The codes of Winerror.h that the contract names, and all of Raserror.h.
 const (
-	NoError                                 Code = 0    // no error
-	ErrorAccessDenied                       Code = 5    // error access denied
-	ErrorInvalidData                        Code = 13   // error invalid data
-	ErrorDevNotExist                        Code = 55   // error dev not exist
-	ErrorInvalidParameter                   Code = 87   // error invalid parameter
-	ErrorCallNotImplemented                 Code = 120  // error call not implemented
-	Pending                                 Code = 600  // pending
-	ErrorInvalidPortHandle                  Code = 601  // error invalid port handle
-	ErrorPortAlreadyOpen                    Code = 602  // error port already open
-	ErrorBufferTooSmall                     Code = 603  // error buffer too small
-	ErrorWrongInfoSpecified                 Code = 604  // error wrong info specified
-	ErrorCannotSetPortInfo                  Code = 605  // error cannot set port info
-	ErrorPortNotConnected                   Code = 606  // error port not connected
-	ErrorEventInvalid                       Code = 607  // error event invalid
-	ErrorDeviceDoesNotExist                 Code = 608  // error device does not exist
-	ErrorDevicetypeDoesNotExist             Code = 609  // error devicetype does not exist
-	ErrorBufferInvalid                      Code = 610  // error buffer invalid
-	ErrorRouteNotAvailable                  Code = 611  // error route not available
-	ErrorRouteNotAllocated                  Code = 612  // error route not allocated
-	ErrorInvalidCompressionSpecified        Code = 613  // error invalid compression specified
-	ErrorOutOfBuffers                       Code = 614  // error out of buffers
-	ErrorPortNotFound                       Code = 615  // error port not found
-	ErrorAsyncRequestPending                Code = 616  // error async request pending
-	ErrorAlreadyDisconnecting               Code = 617  // error already disconnecting
-	ErrorPortNotOpen                        Code = 618  // error port not open
-	ErrorPortDisconnected                   Code = 619  // error port disconnected
-	ErrorNoEndpoints                        Code = 620  // error no endpoints
-	ErrorCannotOpenPhonebook                Code = 621  // error cannot open phonebook
-	ErrorCannotLoadPhonebook                Code = 622  // error cannot load phonebook
-	ErrorCannotFindPhonebookEntry           Code = 623  // error cannot find phonebook entry
-	ErrorCannotWritePhonebook               Code = 624  // error cannot write phonebook
-	ErrorCorruptPhonebook                   Code = 625  // error corrupt phonebook
-	ErrorCannotLoadString                   Code = 626  // error cannot load string
-	ErrorKeyNotFound                        Code = 627  // error key not found
-	ErrorDisconnection                      Code = 628  // error disconnection
-	ErrorRemoteDisconnection                Code = 629  // error remote disconnection
-	ErrorHardwareFailure                    Code = 630  // error hardware failure
-	ErrorUserDisconnection                  Code = 631  // error user disconnection
-	ErrorInvalidSize                        Code = 632  // error invalid size
-	ErrorPortNotAvailable                   Code = 633  // error port not available
-	ErrorCannotProjectClient                Code = 634  // error cannot project client
-	ErrorUnknown                            Code = 635  // error unknown
-	ErrorWrongDeviceAttached                Code = 636  // error wrong device attached
-	ErrorBadString                          Code = 637  // error bad string
-	ErrorRequestTimeout                     Code = 638  // error request timeout
-	ErrorCannotGetLana                      Code = 639  // error cannot get lana
-	ErrorNetbiosError                       Code = 640  // error netbios error
-	ErrorServerOutOfResources               Code = 641  // error server out of resources
-	ErrorNameExistsOnNet                    Code = 642  // error name exists on net
-	ErrorServerGeneralNetFailure            Code = 643  // error server general net failure
-	WarningMsgAliasNotAdded                 Code = 644  // warning msg alias not added
-	ErrorAuthInternal                       Code = 645  // error auth internal
-	ErrorRestrictedLogonHours               Code = 646  // error restricted logon hours
-	ErrorAcctDisabled                       Code = 647  // error acct disabled
-	ErrorPasswdExpired                      Code = 648  // error passwd expired
-	ErrorNoDialinPermission                 Code = 649  // error no dialin permission
-	ErrorServerNotResponding                Code = 650  // error server not responding
-	ErrorFromDevice                         Code = 651  // error from device
-	ErrorUnrecognizedResponse               Code = 652  // error unrecognized response
-	ErrorMacroNotFound                      Code = 653  // error macro not found
-	ErrorMacroNotDefined                    Code = 654  // error macro not defined
-	ErrorMessageMacroNotFound               Code = 655  // error message macro not found
-	ErrorDefaultoffMacroNotFound            Code = 656  // error defaultoff macro not found
-	ErrorFileCouldNotBeOpened               Code = 657  // error file could not be opened
-	ErrorDevicenameTooLong                  Code = 658  // error devicename too long
-	ErrorDevicenameNotFound                 Code = 659  // error devicename not found
-	ErrorNoResponses                        Code = 660  // error no responses
-	ErrorNoCommandFound                     Code = 661  // error no command found
-	ErrorWrongKeySpecified                  Code = 662  // error wrong key specified
-	ErrorUnknownDeviceType                  Code = 663  // error unknown device type
-	ErrorAllocatingMemory                   Code = 664  // error allocating memory
-	ErrorPortNotConfigured                  Code = 665  // error port not configured
-	ErrorDeviceNotReady                     Code = 666  // error device not ready
-	ErrorReadingIniFile                     Code = 667  // error reading ini file
-	ErrorNoConnection                       Code = 668  // error no connection
-	ErrorBadUsageInIniFile                  Code = 669  // error bad usage in ini file
-	ErrorReadingSectionname                 Code = 670  // error reading sectionname
-	ErrorReadingDevicetype                  Code = 671  // error reading devicetype
-	ErrorReadingDevicename                  Code = 672  // error reading devicename
-	ErrorReadingUsage                       Code = 673  // error reading usage
-	ErrorReadingMaxconnectbps               Code = 674  // error reading maxconnectbps
-	ErrorReadingMaxcarrierbps               Code = 675  // error reading maxcarrierbps
-	ErrorLineBusy                           Code = 676  // error line busy
-	ErrorVoiceAnswer                        Code = 677  // error voice answer
-	ErrorNoAnswer                           Code = 678  // error no answer
-	ErrorNoCarrier                          Code = 679  // error no carrier
-	ErrorNoDialtone                         Code = 680  // error no dialtone
-	ErrorInCommand                          Code = 681  // error in command
-	ErrorWritingSectionname                 Code = 682  // error writing sectionname
-	ErrorWritingDevicetype                  Code = 683  // error writing devicetype
-	ErrorWritingDevicename                  Code = 684  // error writing devicename
-	ErrorWritingMaxconnectbps               Code = 685  // error writing maxconnectbps
-	ErrorWritingMaxcarrierbps               Code = 686  // error writing maxcarrierbps
-	ErrorWritingUsage                       Code = 687  // error writing usage
-	ErrorWritingDefaultoff                  Code = 688  // error writing defaultoff
-	ErrorReadingDefaultoff                  Code = 689  // error reading defaultoff
-	ErrorEmptyIniFile                       Code = 690  // error empty ini file
-	ErrorAuthenticationFailure              Code = 691  // error authentication failure
-	ErrorPortOrDevice                       Code = 692  // error port or device
-	ErrorNotBinaryMacro                     Code = 693  // error not binary macro
-	ErrorDCBNotFound                        Code = 694  // error dcb not found
-	ErrorStateMachinesNotStarted            Code = 695  // error state machines not started
-	ErrorStateMachinesAlreadyStarted        Code = 696  // error state machines already started
-	ErrorPartialResponseLooping             Code = 697  // error partial response looping
-	ErrorUnknownResponseKey                 Code = 698  // error unknown response key
-	ErrorRecvBufFull                        Code = 699  // error recv buf full
-	ErrorCmdTooLong                         Code = 700  // error cmd too long
-	ErrorUnsupportedBPS                     Code = 701  // error unsupported bps
-	ErrorUnexpectedResponse                 Code = 702  // error unexpected response
-	ErrorInteractiveMode                    Code = 703  // error interactive mode
-	ErrorBadCallbackNumber                  Code = 704  // error bad callback number
-	ErrorInvalidAuthState                   Code = 705  // error invalid auth state
-	ErrorWritingInitbps                     Code = 706  // error writing initbps
-	ErrorX25Diagnostic                      Code = 707  // error x25 diagnostic
-	ErrorAcctExpired                        Code = 708  // error acct expired
-	ErrorChangingPassword                   Code = 709  // error changing password
-	ErrorOverrun                            Code = 710  // error overrun
-	ErrorRasmanCannotInitialize             Code = 711  // error rasman cannot initialize
-	ErrorBiplexPortNotAvailable             Code = 712  // error biplex port not available
-	ErrorNoActiveISDNLines                  Code = 713  // error no active isdn lines
-	ErrorNoISDNChannelsAvailable            Code = 714  // error no isdn channels available
-	ErrorTooManyLineErrors                  Code = 715  // error too many line errors
-	ErrorIPConfiguration                    Code = 716  // error ip configuration
-	ErrorNoIPAddresses                      Code = 717  // error no ip addresses
-	ErrorPPPTimeout                         Code = 718  // error ppp timeout
-	ErrorPPPRemoteTerminated                Code = 719  // error ppp remote terminated
-	ErrorPPPNoProtocolsConfigured           Code = 720  // error ppp no protocols configured
-	ErrorPPPNoResponse                      Code = 721  // error ppp no response
-	ErrorPPPInvalidPacket                   Code = 722  // error ppp invalid packet
-	ErrorPhoneNumberTooLong                 Code = 723  // error phone number too long
-	ErrorIpxcpNoDialoutConfigured           Code = 724  // error ipxcp no dialout configured
-	ErrorIpxcpNoDialinConfigured            Code = 725  // error ipxcp no dialin configured
-	ErrorIpxcpDialoutAlreadyActive          Code = 726  // error ipxcp dialout already active
-	ErrorAccessingTcpcfgdll                 Code = 727  // error accessing tcpcfgdll
-	ErrorNoIPRasAdapter                     Code = 728  // error no ip ras adapter
-	ErrorSLIPRequiresIP                     Code = 729  // error slip requires ip
-	ErrorProjectionNotComplete              Code = 730  // error projection not complete
-	ErrorProtocolNotConfigured              Code = 731  // error protocol not configured
-	ErrorPPPNotConverging                   Code = 732  // error ppp not converging
-	ErrorPPPCPRejected                      Code = 733  // error ppp cp rejected
-	ErrorPPPLCPTerminated                   Code = 734  // error ppp lcp terminated
-	ErrorPPPRequiredAddressRejected         Code = 735  // error ppp required address rejected
-	ErrorPPPNCPTerminated                   Code = 736  // error ppp ncp terminated
-	ErrorPPPLoopbackDetected                Code = 737  // error ppp loopback detected
-	ErrorPPPNoAddressAssigned               Code = 738  // error ppp no address assigned
-	ErrorCannotUseLogonCredentials          Code = 739  // error cannot use logon credentials
-	ErrorTAPIConfiguration                  Code = 740  // error tapi configuration
-	ErrorNoLocalEncryption                  Code = 741  // error no local encryption
-	ErrorNoRemoteEncryption                 Code = 742  // error no remote encryption
-	ErrorRemoteRequiresEncryption           Code = 743  // error remote requires encryption
-	ErrorIpxcpNetNumberConflict             Code = 744  // error ipxcp net number conflict
-	ErrorInvalidSMM                         Code = 745  // error invalid smm
-	ErrorSMMUninitialized                   Code = 746  // error smm uninitialized
-	ErrorNoMACForPort                       Code = 747  // error no mac for port
-	ErrorSMMTimeout                         Code = 748  // error smm timeout
-	ErrorBadPhoneNumber                     Code = 749  // error bad phone number
-	ErrorWrongModule                        Code = 750  // error wrong module
-	ErrorInvalidCallbackNumber              Code = 751  // error invalid callback number
-	ErrorScriptSyntax                       Code = 752  // error script syntax
-	ErrorHangupFailed                       Code = 753  // error hangup failed
-	ErrorBundleNotFound                     Code = 754  // error bundle not found
-	ErrorCannotDoCustomdial                 Code = 755  // error cannot do customdial
-	ErrorDialAlreadyInProgress              Code = 756  // error dial already in progress
-	ErrorRasautoCannotInitialize            Code = 757  // error rasauto cannot initialize
-	ErrorConnectionAlreadyShared            Code = 758  // error connection already shared
-	ErrorSharingChangeFailed                Code = 759  // error sharing change failed
-	ErrorSharingRouterInstall               Code = 760  // error sharing router install
-	ErrorShareConnectionFailed              Code = 761  // error share connection failed
-	ErrorSharingPrivateInstall              Code = 762  // error sharing private install
-	ErrorCannotShareConnection              Code = 763  // error cannot share connection
-	ErrorNoSmartCardReader                  Code = 764  // error no smart card reader
-	ErrorSharingAddressExists               Code = 765  // error sharing address exists
-	ErrorNoCertificate                      Code = 766  // error no certificate
-	ErrorSharingMultipleAddresses           Code = 767  // error sharing multiple addresses
-	ErrorFailedToEncrypt                    Code = 768  // error failed to encrypt
-	ErrorBadAddressSpecified                Code = 769  // error bad address specified
-	ErrorConnectionReject                   Code = 770  // error connection reject
-	ErrorCongestion                         Code = 771  // error congestion
-	ErrorIncompatible                       Code = 772  // error incompatible
-	ErrorNumberchanged                      Code = 773  // error numberchanged
-	ErrorTempfailure                        Code = 774  // error tempfailure
-	ErrorBlocked                            Code = 775  // error blocked
-	ErrorDonotdisturb                       Code = 776  // error donotdisturb
-	ErrorOutoforder                         Code = 777  // error outoforder
-	ErrorUnableToAuthenticateServer         Code = 778  // error unable to authenticate server
-	ErrorSmartCardRequired                  Code = 779  // error smart card required
-	ErrorInvalidFunctionForEntry            Code = 780  // error invalid function for entry
-	ErrorCertForEncryptionNotFound          Code = 781  // error cert for encryption not found
-	ErrorSharingRrasConflict                Code = 782  // error sharing rras conflict
-	ErrorSharingNoPrivateLAN                Code = 783  // error sharing no private lan
-	ErrorNoDiffUserAtLogon                  Code = 784  // error no diff user at logon
-	ErrorNoRegCertAtLogon                   Code = 785  // error no reg cert at logon
-	ErrorOakleyNoCert                       Code = 786  // error oakley no cert
-	ErrorOakleyAuthFail                     Code = 787  // error oakley auth fail
-	ErrorOakleyAttribFail                   Code = 788  // error oakley attrib fail
-	ErrorOakleyGeneralProcessing            Code = 789  // error oakley general processing
-	ErrorOakleyNoPeerCert                   Code = 790  // error oakley no peer cert
-	ErrorOakleyNoPolicy                     Code = 791  // error oakley no policy
-	ErrorOakleyTimedOut                     Code = 792  // error oakley timed out
-	ErrorOakleyError                        Code = 793  // error oakley error
-	ErrorUnknownFramedProtocol              Code = 794  // error unknown framed protocol
-	ErrorWrongTunnelType                    Code = 795  // error wrong tunnel type
-	ErrorUnknownServiceType                 Code = 796  // error unknown service type
-	ErrorConnectingDeviceNotFound           Code = 797  // error connecting device not found
-	ErrorNoEaptlsCertificate                Code = 798  // error no eaptls certificate
-	ErrorSharingHostAddressConflict         Code = 799  // error sharing host address conflict
-	ErrorAutomaticVPNFailed                 Code = 800  // error automatic vpn failed
-	ErrorValidatingServerCert               Code = 801  // error validating server cert
-	ErrorReadingScard                       Code = 802  // error reading scard
-	ErrorInvalidPEAPCookieConfig            Code = 803  // error invalid peap cookie config
-	ErrorInvalidPEAPCookieUser              Code = 804  // error invalid peap cookie user
-	ErrorInvalidMschapv2Config              Code = 805  // error invalid mschapv2 config
-	ErrorVPNGREBlocked                      Code = 806  // error vpn gre blocked
-	ErrorVPNDisconnect                      Code = 807  // error vpn disconnect
-	ErrorVPNRefused                         Code = 808  // error vpn refused
-	ErrorVPNTimeout                         Code = 809  // error vpn timeout
-	ErrorVPNBadCert                         Code = 810  // error vpn bad cert
-	ErrorVPNBadPSK                          Code = 811  // error vpn bad psk
-	ErrorServerPolicy                       Code = 812  // error server policy
-	ErrorBroadbandActive                    Code = 813  // error broadband active
-	ErrorBroadbandNoNIC                     Code = 814  // error broadband no nic
-	ErrorBroadbandTimeout                   Code = 815  // error broadband timeout
-	ErrorFeatureDeprecated                  Code = 816  // error feature deprecated
-	ErrorCannotDelete                       Code = 817  // error cannot delete
-	ErrorRasqecResourceCreationFailed       Code = 818  // error rasqec resource creation failed
-	ErrorRasqecNapagentNotEnabled           Code = 819  // error rasqec napagent not enabled
-	ErrorRasqecNapagentNotConnected         Code = 820  // error rasqec napagent not connected
-	ErrorRasqecConnDoesnotexist             Code = 821  // error rasqec conn doesnotexist
-	ErrorRasqecTimeout                      Code = 822  // error rasqec timeout
-	ErrorPEAPCryptobindingInvalid           Code = 823  // error peap cryptobinding invalid
-	ErrorPEAPCryptobindingNotreceived       Code = 824  // error peap cryptobinding notreceived
-	ErrorInvalidVpnstrategy                 Code = 825  // error invalid vpnstrategy
-	ErrorEaptlsCacheCredentialsInvalid      Code = 826  // error eaptls cache credentials invalid
-	ErrorIpsecServiceStopped                Code = 827  // error ipsec service stopped
-	ErrorIdleTimeout                        Code = 828  // error idle timeout
-	ErrorLinkFailure                        Code = 829  // error link failure
-	ErrorUserLogoff                         Code = 830  // error user logoff
-	ErrorFastUserSwitch                     Code = 831  // error fast user switch
-	ErrorHibernation                        Code = 832  // error hibernation
-	ErrorSystemSuspended                    Code = 833  // error system suspended
-	ErrorRasmanServiceStopped               Code = 834  // error rasman service stopped
-	ErrorInvalidServerCert                  Code = 835  // error invalid server cert
-	ErrorNotNapCapable                      Code = 836  // error not nap capable
-	ErrorInvalidTunnelid                    Code = 837  // error invalid tunnelid
-	ErrorUpdateconnectionRequestInProcess   Code = 838  // error updateconnection request in process
-	ErrorProtocolEngineDisabled             Code = 839  // error protocol engine disabled
-	ErrorInternalAddressFailure             Code = 840  // error internal address failure
-	ErrorFailedCPRequired                   Code = 841  // error failed cp required
-	ErrorTsUnacceptable                     Code = 842  // error ts unacceptable
-	ErrorMobikeDisabled                     Code = 843  // error mobike disabled
-	ErrorCannotInitiateMobikeUpdate         Code = 844  // error cannot initiate mobike update
-	ErrorPEAPServerRejectedClientTlv        Code = 845  // error peap server rejected client tlv
-	ErrorInvalidPreferences                 Code = 846  // error invalid preferences
-	ErrorEaptlsScardCacheCredentialsInvalid Code = 847  // error eaptls scard cache credentials invalid
-	ErrorSSTPCookieSetFailure               Code = 848  // error sstp cookie set failure
-	ErrorInvalidPEAPCookieAttributes        Code = 849  // error invalid peap cookie attributes
-	ErrorEAPMethodNotInstalled              Code = 850  // error eap method not installed
-	ErrorEAPMethodDoesNotSupportSSO         Code = 851  // error eap method does not support sso
-	ErrorEAPMethodOperationNotSupported     Code = 852  // error eap method operation not supported
-	ErrorEAPUserCertInvalid                 Code = 853  // error eap user cert invalid
-	ErrorEAPUserCertExpired                 Code = 854  // error eap user cert expired
-	ErrorEAPUserCertRevoked                 Code = 855  // error eap user cert revoked
-	ErrorEAPUserCertOtherError              Code = 856  // error eap user cert other error
-	ErrorEAPServerCertInvalid               Code = 857  // error eap server cert invalid
-	ErrorEAPServerCertExpired               Code = 858  // error eap server cert expired
-	ErrorEAPServerCertRevoked               Code = 859  // error eap server cert revoked
-	ErrorEAPServerCertOtherError            Code = 860  // error eap server cert other error
-	ErrorEAPUserRootCertNotFound            Code = 861  // error eap user root cert not found
-	ErrorEAPUserRootCertInvalid             Code = 862  // error eap user root cert invalid
-	ErrorEAPUserRootCertExpired             Code = 863  // error eap user root cert expired
-	ErrorEAPServerRootCertNotFound          Code = 864  // error eap server root cert not found
-	ErrorEAPServerRootCertInvalid           Code = 865  // error eap server root cert invalid
-	ErrorEAPServerRootCertNameRequired      Code = 866  // error eap server root cert name required
-	ErrorPEAPIdentityMismatch               Code = 867  // error peap identity mismatch
-	ErrorDnsnameNotResolvable               Code = 868  // error dnsname not resolvable
-	ErrorEaptlsPasswdInvalid                Code = 869  // error eaptls passwd invalid
-	ErrorIkev2PSKInterfaceAlreadyExists     Code = 870  // error ikev2 psk interface already exists
-	ErrorInvalidDestinationIP               Code = 871  // error invalid destination ip
-	ErrorInvalidInterfaceConfig             Code = 872  // error invalid interface config
-	ErrorVPNPluginGeneric                   Code = 873  // error vpn plugin generic
-	ErrorSSOCertMissing                     Code = 874  // error sso cert missing
-	ErrorDeviceCompliance                   Code = 875  // error device compliance
-	ErrorPluginNotInstalled                 Code = 876  // error plugin not installed
-	ErrorActionRequired                     Code = 877  // error action required
-	ErrorWinhttpAutoProxyService            Code = 878  // error winhttp auto proxy service
-	ErrorRouterStopped                      Code = 900  // error router stopped
-	ErrorAlreadyConnected                   Code = 901  // error already connected
-	ErrorUnknownProtocolID                  Code = 902  // error unknown protocol id
-	ErrorDdmNotRunning                      Code = 903  // error ddm not running
-	ErrorInterfaceAlreadyExists             Code = 904  // error interface already exists
-	ErrorNoSuchInterface                    Code = 905  // error no such interface
-	ErrorInterfaceNotConnected              Code = 906  // error interface not connected
-	ErrorProtocolStopPending                Code = 907  // error protocol stop pending
-	ErrorInterfaceConnected                 Code = 908  // error interface connected
-	ErrorNoInterfaceCredentialsSet          Code = 909  // error no interface credentials set
-	ErrorAlreadyConnecting                  Code = 910  // error already connecting
-	ErrorUpdateInProgress                   Code = 911  // error update in progress
-	ErrorInterfaceConfiguration             Code = 912  // error interface configuration
-	ErrorNotClientPort                      Code = 913  // error not client port
-	ErrorNotRouterPort                      Code = 914  // error not router port
-	ErrorClientInterfaceAlreadyExists       Code = 915  // error client interface already exists
-	ErrorInterfaceDisabled                  Code = 916  // error interface disabled
-	ErrorAuthProtocolRejected               Code = 917  // error auth protocol rejected
-	ErrorNoAuthProtocolAvailable            Code = 918  // error no auth protocol available
-	ErrorPeerRefusedAuth                    Code = 919  // error peer refused auth
-	ErrorRemoteNoDialinPermission           Code = 920  // error remote no dialin permission
-	ErrorRemotePasswdExpired                Code = 921  // error remote passwd expired
-	ErrorRemoteAcctDisabled                 Code = 922  // error remote acct disabled
-	ErrorRemoteRestrictedLogonHours         Code = 923  // error remote restricted logon hours
-	ErrorRemoteAuthenticationFailure        Code = 924  // error remote authentication failure
-	ErrorInterfaceHasNoDevices              Code = 925  // error interface has no devices
-	ErrorIdleDisconnected                   Code = 926  // error idle disconnected
-	ErrorInterfaceUnreachable               Code = 927  // error interface unreachable
-	ErrorServiceIsPaused                    Code = 928  // error service is paused
-	ErrorInterfaceDisconnected              Code = 929  // error interface disconnected
-	ErrorAuthServerTimeout                  Code = 930  // error auth server timeout
-	ErrorPortLimitReached                   Code = 931  // error port limit reached
-	ErrorPPPSessionTimeout                  Code = 932  // error ppp session timeout
-	ErrorMaxLANInterfaceLimit               Code = 933  // error max lan interface limit
-	ErrorMaxWANInterfaceLimit               Code = 934  // error max wan interface limit
-	ErrorMaxClientInterfaceLimit            Code = 935  // error max client interface limit
-	ErrorBAPDisconnected                    Code = 936  // error bap disconnected
-	ErrorUserLimit                          Code = 937  // error user limit
-	ErrorNoRADIUSServers                    Code = 938  // error no radius servers
-	ErrorInvalidRADIUSResponse              Code = 939  // error invalid radius response
-	ErrorDialinHoursRestriction             Code = 940  // error dialin hours restriction
-	ErrorAllowedPortTypeRestriction         Code = 941  // error allowed port type restriction
-	ErrorAuthProtocolRestriction            Code = 942  // error auth protocol restriction
-	ErrorBAPRequired                        Code = 943  // error bap required
-	ErrorDialoutHoursRestriction            Code = 944  // error dialout hours restriction
-	ErrorRouterConfigIncompatible           Code = 945  // error router config incompatible
-	WarningNoMD5Migration                   Code = 946  // warning no md5 migration
-	ErrorProtocolAlreadyInstalled           Code = 948  // error protocol already installed
-	ErrorInvalidSignatureLength             Code = 949  // error invalid signature length
-	ErrorInvalidSignature                   Code = 950  // error invalid signature
-	ErrorNoSignature                        Code = 951  // error no signature
-	ErrorInvalidPacketLengthOrID            Code = 952  // error invalid packet length or id
-	ErrorInvalidAttributeLength             Code = 953  // error invalid attribute length
-	ErrorInvalidPacket                      Code = 954  // error invalid packet
-	ErrorAuthenticatorMismatch              Code = 955  // error authenticator mismatch
-	ErrorRemoteaccessNotConfigured          Code = 956  // error remoteaccess not configured
-	ErrorProcessAborted                     Code = 1067 // error process aborted
-	NerrItemNotFound                        Code = 2115 // nerr itemnotfound
-	NerrUserNotFound                        Code = 2221 // nerr usernotfound
+	NoError                                 Code = 0    // done without fault
+	ErrorAccessDenied                       Code = 5    // access is denied
+	ErrorInvalidData                        Code = 13   // the data is not valid
+	ErrorDevNotExist                        Code = 55   // the device is gone or never existed
+	ErrorInvalidParameter                   Code = 87   // a parameter is wrong
+	ErrorCallNotImplemented                 Code = 120  // the function is not available here
+	Pending                                 Code = 600  // the operation is in progress
+	ErrorInvalidPortHandle                  Code = 601  // the port handle is unknown or closed
+	ErrorPortAlreadyOpen                    Code = 602  // the port is already open
+	ErrorBufferTooSmall                     Code = 603  // the caller's buffer is too small for the answer
+	ErrorWrongInfoSpecified                 Code = 604  // the wrong kind of information was asked for
+	ErrorCannotSetPortInfo                  Code = 605  // the port's settings could not be changed
+	ErrorPortNotConnected                   Code = 606  // the port has no connection
+	ErrorEventInvalid                       Code = 607  // the event object is not valid
+	ErrorDeviceDoesNotExist                 Code = 608  // there is no such device
+	ErrorDevicetypeDoesNotExist             Code = 609  // there is no such type of device
+	ErrorBufferInvalid                      Code = 610  // the buffer is missing, empty or too large
+	ErrorRouteNotAvailable                  Code = 611  // no route is available
+	ErrorRouteNotAllocated                  Code = 612  // no route has been allocated
+	ErrorInvalidCompressionSpecified        Code = 613  // the requested compression is not valid
+	ErrorOutOfBuffers                       Code = 614  // too much data is queued
+	ErrorPortNotFound                       Code = 615  // there is no such port
+	ErrorAsyncRequestPending                Code = 616  // an earlier request is still in progress
+	ErrorAlreadyDisconnecting               Code = 617  // the port is already being disconnected
+	ErrorPortNotOpen                        Code = 618  // the port is not open
+	ErrorPortDisconnected                   Code = 619  // the port was disconnected
+	ErrorNoEndpoints                        Code = 620  // no endpoint was given
+	ErrorCannotOpenPhonebook                Code = 621  // the phone book could not be opened
+	ErrorCannotLoadPhonebook                Code = 622  // the phone book could not be loaded
+	ErrorCannotFindPhonebookEntry           Code = 623  // the phone book has no such entry
+	ErrorCannotWritePhonebook               Code = 624  // the phone book could not be written
+	ErrorCorruptPhonebook                   Code = 625  // the phone book is damaged
+	ErrorCannotLoadString                   Code = 626  // a message text could not be loaded
+	ErrorKeyNotFound                        Code = 627  // the key was not found
+	ErrorDisconnection                      Code = 628  // the connection was cut
+	ErrorRemoteDisconnection                Code = 629  // the other end cut the connection
+	ErrorHardwareFailure                    Code = 630  // the hardware failed
+	ErrorUserDisconnection                  Code = 631  // the user cut the connection
+	ErrorInvalidSize                        Code = 632  // the size of a structure is wrong
+	ErrorPortNotAvailable                   Code = 633  // the port is in use or not set up for this
+	ErrorCannotProjectClient                Code = 634  // the client could not be registered on the network
+	ErrorUnknown                            Code = 635  // unknown fault
+	ErrorWrongDeviceAttached                Code = 636  // the wrong device is attached to the port
+	ErrorBadString                          Code = 637  // a string is not well formed
+	ErrorRequestTimeout                     Code = 638  // the request took too long
+	ErrorCannotGetLana                      Code = 639  // no free network adapter number was found
+	ErrorNetbiosError                       Code = 640  // NetBIOS reported a fault
+	ErrorServerOutOfResources               Code = 641  // the server has run out of resources
+	ErrorNameExistsOnNet                    Code = 642  // the name is already taken on the network
+	ErrorServerGeneralNetFailure            Code = 643  // the server has a general network fault
+	WarningMsgAliasNotAdded                 Code = 644  // an alias for messages was not added
+	ErrorAuthInternal                       Code = 645  // the authentication failed by an internal fault
+	ErrorRestrictedLogonHours               Code = 646  // the account may not log on at this hour
+	ErrorAcctDisabled                       Code = 647  // the account is disabled
+	ErrorPasswdExpired                      Code = 648  // the password has expired
+	ErrorNoDialinPermission                 Code = 649  // the account may not dial in
+	ErrorServerNotResponding                Code = 650  // the server does not respond
+	ErrorFromDevice                         Code = 651  // the device reported a fault
+	ErrorUnrecognizedResponse               Code = 652  // the device's answer is not known
+	ErrorMacroNotFound                      Code = 653  // a macro was not found in the device's section
+	ErrorMacroNotDefined                    Code = 654  // the device's section uses a macro that is not defined
+	ErrorMessageMacroNotFound               Code = 655  // the macro for messages was not found
+	ErrorDefaultoffMacroNotFound            Code = 656  // the macro for default-off settings was not found
+	ErrorFileCouldNotBeOpened               Code = 657  // the file could not be opened
+	ErrorDevicenameTooLong                  Code = 658  // the device name is too long
+	ErrorDevicenameNotFound                 Code = 659  // the device name was not found
+	ErrorNoResponses                        Code = 660  // the device has no list of responses
+	ErrorNoCommandFound                     Code = 661  // the device has no command for this
+	ErrorWrongKeySpecified                  Code = 662  // the wrong key was given for the device's section
+	ErrorUnknownDeviceType                  Code = 663  // the type of the device is not known
+	ErrorAllocatingMemory                   Code = 664  // memory could not be allocated
+	ErrorPortNotConfigured                  Code = 665  // the port is not configured
+	ErrorDeviceNotReady                     Code = 666  // the device is not ready
+	ErrorReadingIniFile                     Code = 667  // the settings file could not be read
+	ErrorNoConnection                       Code = 668  // there is no connection
+	ErrorBadUsageInIniFile                  Code = 669  // the settings file has a wrong usage entry
+	ErrorReadingSectionname                 Code = 670  // the section name could not be read from the settings file
+	ErrorReadingDevicetype                  Code = 671  // the device type could not be read from the settings file
+	ErrorReadingDevicename                  Code = 672  // the device name could not be read from the settings file
+	ErrorReadingUsage                       Code = 673  // the usage could not be read from the settings file
+	ErrorReadingMaxconnectbps               Code = 674  // the highest connect rate could not be read from the settings file
+	ErrorReadingMaxcarrierbps               Code = 675  // the highest carrier rate could not be read from the settings file
+	ErrorLineBusy                           Code = 676  // the line is busy
+	ErrorVoiceAnswer                        Code = 677  // a person answered, not a modem
+	ErrorNoAnswer                           Code = 678  // nobody answered
+	ErrorNoCarrier                          Code = 679  // no carrier was found
+	ErrorNoDialtone                         Code = 680  // there is no dial tone
+	ErrorInCommand                          Code = 681  // the modem reported a fault in a command
+	ErrorWritingSectionname                 Code = 682  // the section name could not be written to the settings file
+	ErrorWritingDevicetype                  Code = 683  // the device type could not be written to the settings file
+	ErrorWritingDevicename                  Code = 684  // the device name could not be written to the settings file
+	ErrorWritingMaxconnectbps               Code = 685  // the highest connect rate could not be written to the settings file
+	ErrorWritingMaxcarrierbps               Code = 686  // the highest carrier rate could not be written to the settings file
+	ErrorWritingUsage                       Code = 687  // the usage could not be written to the settings file
+	ErrorWritingDefaultoff                  Code = 688  // the default-off settings could not be written to the settings file
+	ErrorReadingDefaultoff                  Code = 689  // the default-off settings could not be read from the settings file
+	ErrorEmptyIniFile                       Code = 690  // the settings file is empty
+	ErrorAuthenticationFailure              Code = 691  // the user name or the password is wrong
+	ErrorPortOrDevice                       Code = 692  // the port or the device failed
+	ErrorNotBinaryMacro                     Code = 693  // the macro is not an on-off macro
+	ErrorDCBNotFound                        Code = 694  // the block of port settings was not found
+	ErrorStateMachinesNotStarted            Code = 695  // the state machines have not been started
+	ErrorStateMachinesAlreadyStarted        Code = 696  // the state machines are already running
+	ErrorPartialResponseLooping             Code = 697  // a partial response repeats without end
+	ErrorUnknownResponseKey                 Code = 698  // a response key is not known
+	ErrorRecvBufFull                        Code = 699  // the device sent more than the receive buffer holds
+	ErrorCmdTooLong                         Code = 700  // the command is too long
+	ErrorUnsupportedBPS                     Code = 701  // the device does not support this rate
+	ErrorUnexpectedResponse                 Code = 702  // the response was not expected now
+	ErrorInteractiveMode                    Code = 703  // the connection needs a person at a terminal
+	ErrorBadCallbackNumber                  Code = 704  // the call-back number is not valid
+	ErrorInvalidAuthState                   Code = 705  // the authentication is in a wrong state
+	ErrorWritingInitbps                     Code = 706  // the initial rate could not be written to the settings file
+	ErrorX25Diagnostic                      Code = 707  // the X.25 network sent a diagnostic
+	ErrorAcctExpired                        Code = 708  // the account has expired
+	ErrorChangingPassword                   Code = 709  // the password could not be changed
+	ErrorOverrun                            Code = 710  // the port received faster than it was read
+	ErrorRasmanCannotInitialize             Code = 711  // the connection manager could not start
+	ErrorBiplexPortNotAvailable             Code = 712  // the paired port is not available
+	ErrorNoActiveISDNLines                  Code = 713  // no ISDN line is active
+	ErrorNoISDNChannelsAvailable            Code = 714  // no ISDN channel is free
+	ErrorTooManyLineErrors                  Code = 715  // the line is too noisy
+	ErrorIPConfiguration                    Code = 716  // the IP settings are wrong
+	ErrorNoIPAddresses                      Code = 717  // no IP address is free
+	ErrorPPPTimeout                         Code = 718  // PPP waited too long for an answer
+	ErrorPPPRemoteTerminated                Code = 719  // the other end ended PPP
+	ErrorPPPNoProtocolsConfigured           Code = 720  // no PPP protocol is set up
+	ErrorPPPNoResponse                      Code = 721  // the other end does not speak PPP
+	ErrorPPPInvalidPacket                   Code = 722  // a PPP packet is malformed
+	ErrorPhoneNumberTooLong                 Code = 723  // the telephone number is too long
+	ErrorIpxcpNoDialoutConfigured           Code = 724  // IPX is not set up for dialling out
+	ErrorIpxcpNoDialinConfigured            Code = 725  // IPX is not set up for dialling in
+	ErrorIpxcpDialoutAlreadyActive          Code = 726  // IPX is already used for dialling out
+	ErrorAccessingTcpcfgdll                 Code = 727  // the TCP/IP setup library could not be used
+	ErrorNoIPRasAdapter                     Code = 728  // no network adapter for dial-in IP was found
+	ErrorSLIPRequiresIP                     Code = 729  // SLIP needs IP
+	ErrorProjectionNotComplete              Code = 730  // the registration on the network is not complete
+	ErrorProtocolNotConfigured              Code = 731  // the protocol is not configured
+	ErrorPPPNotConverging                   Code = 732  // PPP could not agree on settings
+	ErrorPPPCPRejected                      Code = 733  // the other end rejected a PPP control protocol
+	ErrorPPPLCPTerminated                   Code = 734  // the PPP link was closed
+	ErrorPPPRequiredAddressRejected         Code = 735  // the other end rejected the required address
+	ErrorPPPNCPTerminated                   Code = 736  // the PPP network protocol was closed
+	ErrorPPPLoopbackDetected                Code = 737  // PPP hears itself: the line is looped back
+	ErrorPPPNoAddressAssigned               Code = 738  // PPP got no address
+	ErrorCannotUseLogonCredentials          Code = 739  // the stored logon cannot be used by this authentication
+	ErrorTAPIConfiguration                  Code = 740  // the telephony service is set up wrongly
+	ErrorNoLocalEncryption                  Code = 741  // this end cannot encrypt
+	ErrorNoRemoteEncryption                 Code = 742  // the other end cannot encrypt
+	ErrorRemoteRequiresEncryption           Code = 743  // the other end insists on encryption
+	ErrorIpxcpNetNumberConflict             Code = 744  // the IPX network number is already in use
+	ErrorInvalidSMM                         Code = 745  // the session module is not valid
+	ErrorSMMUninitialized                   Code = 746  // the session module has not been started
+	ErrorNoMACForPort                       Code = 747  // no adapter belongs to the port
+	ErrorSMMTimeout                         Code = 748  // the session module took too long
+	ErrorBadPhoneNumber                     Code = 749  // the telephone number is not valid
+	ErrorWrongModule                        Code = 750  // the wrong module was named
+	ErrorInvalidCallbackNumber              Code = 751  // the call-back number has characters that are not allowed
+	ErrorScriptSyntax                       Code = 752  // the script has a syntax fault
+	ErrorHangupFailed                       Code = 753  // the line could not be hung up
+	ErrorBundleNotFound                     Code = 754  // the bundle of links was not found
+	ErrorCannotDoCustomdial                 Code = 755  // a custom dialler could not be used
+	ErrorDialAlreadyInProgress              Code = 756  // the connection is already being dialled
+	ErrorRasautoCannotInitialize            Code = 757  // the automatic dialler could not start
+	ErrorConnectionAlreadyShared            Code = 758  // the connection is already shared
+	ErrorSharingChangeFailed                Code = 759  // the sharing settings could not be changed
+	ErrorSharingRouterInstall               Code = 760  // the sharing router could not be installed
+	ErrorShareConnectionFailed              Code = 761  // sharing of the connection could not be started
+	ErrorSharingPrivateInstall              Code = 762  // the private side of sharing could not be installed
+	ErrorCannotShareConnection              Code = 763  // this connection cannot be shared
+	ErrorNoSmartCardReader                  Code = 764  // no smart card reader is installed
+	ErrorSharingAddressExists               Code = 765  // the address for sharing is already in use
+	ErrorNoCertificate                      Code = 766  // no certificate was found
+	ErrorSharingMultipleAddresses           Code = 767  // sharing needs one address, but the adapter has several
+	ErrorFailedToEncrypt                    Code = 768  // the data could not be encrypted
+	ErrorBadAddressSpecified                Code = 769  // the address given is not usable
+	ErrorConnectionReject                   Code = 770  // the other end rejected the call
+	ErrorCongestion                         Code = 771  // the network is congested
+	ErrorIncompatible                       Code = 772  // the two devices are not compatible
+	ErrorNumberchanged                      Code = 773  // the called number has changed
+	ErrorTempfailure                        Code = 774  // a temporary failure in the network, worth another try
+	ErrorBlocked                            Code = 775  // the call was blocked
+	ErrorDonotdisturb                       Code = 776  // the called side does not want to be disturbed
+	ErrorOutoforder                         Code = 777  // the called side is out of order
+	ErrorUnableToAuthenticateServer         Code = 778  // the server's identity could not be proven
+	ErrorSmartCardRequired                  Code = 779  // a smart card is required
+	ErrorInvalidFunctionForEntry            Code = 780  // the function does not suit this kind of entry
+	ErrorCertForEncryptionNotFound          Code = 781  // no certificate for encryption was found
+	ErrorSharingRrasConflict                Code = 782  // sharing and routing exclude each other
+	ErrorSharingNoPrivateLAN                Code = 783  // sharing has no private network to serve
+	ErrorNoDiffUserAtLogon                  Code = 784  // a different user cannot be given at logon
+	ErrorNoRegCertAtLogon                   Code = 785  // no registered certificate can be used at logon
+	ErrorOakleyNoCert                       Code = 786  // IPsec found no valid machine certificate
+	ErrorOakleyAuthFail                     Code = 787  // IPsec could not authenticate the other end
+	ErrorOakleyAttribFail                   Code = 788  // IPsec could not agree on the attributes
+	ErrorOakleyGeneralProcessing            Code = 789  // IPsec failed while processing a message
+	ErrorOakleyNoPeerCert                   Code = 790  // IPsec got no certificate from the other end
+	ErrorOakleyNoPolicy                     Code = 791  // IPsec has no matching policy
+	ErrorOakleyTimedOut                     Code = 792  // IPsec negotiation took too long
+	ErrorOakleyError                        Code = 793  // IPsec negotiation failed
+	ErrorUnknownFramedProtocol              Code = 794  // the framed protocol attribute is not known
+	ErrorWrongTunnelType                    Code = 795  // the type of the tunnel is wrong
+	ErrorUnknownServiceType                 Code = 796  // the service type attribute is not known
+	ErrorConnectingDeviceNotFound           Code = 797  // the device that should connect was not found
+	ErrorNoEaptlsCertificate                Code = 798  // no certificate for EAP-TLS was found
+	ErrorSharingHostAddressConflict         Code = 799  // the sharing host's address is used by another
+	ErrorAutomaticVPNFailed                 Code = 800  // no kind of VPN worked
+	ErrorValidatingServerCert               Code = 801  // the server's certificate could not be checked
+	ErrorReadingScard                       Code = 802  // the smart card could not be read
+	ErrorInvalidPEAPCookieConfig            Code = 803  // the stored PEAP settings are not valid
+	ErrorInvalidPEAPCookieUser              Code = 804  // the stored PEAP user data is not valid
+	ErrorInvalidMschapv2Config              Code = 805  // the stored MS-CHAPv2 settings are not valid
+	ErrorVPNGREBlocked                      Code = 806  // the VPN's GRE packets are blocked on the way
+	ErrorVPNDisconnect                      Code = 807  // the VPN was disconnected
+	ErrorVPNRefused                         Code = 808  // the VPN server refused the connection
+	ErrorVPNTimeout                         Code = 809  // the VPN server did not answer in time
+	ErrorVPNBadCert                         Code = 810  // the VPN's certificate is not usable
+	ErrorVPNBadPSK                          Code = 811  // the VPN's shared key is wrong
+	ErrorServerPolicy                       Code = 812  // the server's policy forbids the connection
+	ErrorBroadbandActive                    Code = 813  // another broadband connection is active
+	ErrorBroadbandNoNIC                     Code = 814  // no network adapter for broadband was found
+	ErrorBroadbandTimeout                   Code = 815  // the broadband connection took too long
+	ErrorFeatureDeprecated                  Code = 816  // the feature is no longer supported
+	ErrorCannotDelete                       Code = 817  // the item cannot be deleted
+	ErrorRasqecResourceCreationFailed       Code = 818  // the health-check client could not create a resource
+	ErrorRasqecNapagentNotEnabled           Code = 819  // the health agent is not enabled
+	ErrorRasqecNapagentNotConnected         Code = 820  // the health agent is not connected
+	ErrorRasqecConnDoesnotexist             Code = 821  // the health-check client does not know the connection
+	ErrorRasqecTimeout                      Code = 822  // the health-check client took too long
+	ErrorPEAPCryptobindingInvalid           Code = 823  // the binding of PEAP to its tunnel is wrong
+	ErrorPEAPCryptobindingNotreceived       Code = 824  // the binding of PEAP to its tunnel did not arrive
+	ErrorInvalidVpnstrategy                 Code = 825  // the VPN strategy is not valid
+	ErrorEaptlsCacheCredentialsInvalid      Code = 826  // the kept EAP-TLS credentials are not valid
+	ErrorIpsecServiceStopped                Code = 827  // the IPsec service is not running
+	ErrorIdleTimeout                        Code = 828  // the connection was idle too long
+	ErrorLinkFailure                        Code = 829  // the link failed
+	ErrorUserLogoff                         Code = 830  // the user logged off
+	ErrorFastUserSwitch                     Code = 831  // another user took over the screen
+	ErrorHibernation                        Code = 832  // the machine went into hibernation
+	ErrorSystemSuspended                    Code = 833  // the machine was suspended
+	ErrorRasmanServiceStopped               Code = 834  // the connection manager was stopped
+	ErrorInvalidServerCert                  Code = 835  // the server's certificate is not valid
+	ErrorNotNapCapable                      Code = 836  // the machine cannot take part in health checks
+	ErrorInvalidTunnelid                    Code = 837  // the tunnel's number is not valid
+	ErrorUpdateconnectionRequestInProcess   Code = 838  // the connection is already being updated
+	ErrorProtocolEngineDisabled             Code = 839  // the protocol engine is switched off
+	ErrorInternalAddressFailure             Code = 840  // no internal address could be given
+	ErrorFailedCPRequired                   Code = 841  // a required control payload is missing
+	ErrorTsUnacceptable                     Code = 842  // the traffic selectors are not acceptable
+	ErrorMobikeDisabled                     Code = 843  // moving the tunnel to another address is switched off
+	ErrorCannotInitiateMobikeUpdate         Code = 844  // the move of the tunnel could not be started
+	ErrorPEAPServerRejectedClientTlv        Code = 845  // the server rejected the client's PEAP message
+	ErrorInvalidPreferences                 Code = 846  // the preferences are not valid
+	ErrorEaptlsScardCacheCredentialsInvalid Code = 847  // the kept smart card credentials for EAP-TLS are not valid
+	ErrorSSTPCookieSetFailure               Code = 848  // the SSTP cookie could not be set
+	ErrorInvalidPEAPCookieAttributes        Code = 849  // the attributes of the stored PEAP data are not valid
+	ErrorEAPMethodNotInstalled              Code = 850  // the EAP method is not installed
+	ErrorEAPMethodDoesNotSupportSSO         Code = 851  // the EAP method does not support single sign-on
+	ErrorEAPMethodOperationNotSupported     Code = 852  // the EAP method does not support this operation
+	ErrorEAPUserCertInvalid                 Code = 853  // the user's certificate for EAP is not valid
+	ErrorEAPUserCertExpired                 Code = 854  // the user's certificate for EAP has expired
+	ErrorEAPUserCertRevoked                 Code = 855  // the user's certificate for EAP was revoked
+	ErrorEAPUserCertOtherError              Code = 856  // the user's certificate for EAP has some other fault
+	ErrorEAPServerCertInvalid               Code = 857  // the server's certificate for EAP is not valid
+	ErrorEAPServerCertExpired               Code = 858  // the server's certificate for EAP has expired
+	ErrorEAPServerCertRevoked               Code = 859  // the server's certificate for EAP was revoked
+	ErrorEAPServerCertOtherError            Code = 860  // the server's certificate for EAP has some other fault
+	ErrorEAPUserRootCertNotFound            Code = 861  // the root of the user's EAP certificate was not found
+	ErrorEAPUserRootCertInvalid             Code = 862  // the root of the user's EAP certificate is not valid
+	ErrorEAPUserRootCertExpired             Code = 863  // the root of the user's EAP certificate has expired
+	ErrorEAPServerRootCertNotFound          Code = 864  // the root of the server's EAP certificate was not found
+	ErrorEAPServerRootCertInvalid           Code = 865  // the root of the server's EAP certificate is not valid
+	ErrorEAPServerRootCertNameRequired      Code = 866  // the server's name must be given to check its EAP root certificate
+	ErrorPEAPIdentityMismatch               Code = 867  // the inner and the outer PEAP identity differ
+	ErrorDnsnameNotResolvable               Code = 868  // the host name could not be resolved
+	ErrorEaptlsPasswdInvalid                Code = 869  // the password for EAP-TLS is not valid
+	ErrorIkev2PSKInterfaceAlreadyExists     Code = 870  // an IKEv2 interface with a shared key exists already
+	ErrorInvalidDestinationIP               Code = 871  // the destination address is not valid
+	ErrorInvalidInterfaceConfig             Code = 872  // the interface's settings are not valid
+	ErrorVPNPluginGeneric                   Code = 873  // the VPN plug-in reported a fault
+	ErrorSSOCertMissing                     Code = 874  // the certificate for single sign-on is missing
+	ErrorDeviceCompliance                   Code = 875  // the device does not meet the policy
+	ErrorPluginNotInstalled                 Code = 876  // the VPN plug-in is not installed
+	ErrorActionRequired                     Code = 877  // the user must do something first
+	ErrorWinhttpAutoProxyService            Code = 878  // the proxy discovery service is not available
+	ErrorRouterStopped                      Code = 900  // the router has stopped
+	ErrorAlreadyConnected                   Code = 901  // the interface is already connected
+	ErrorUnknownProtocolID                  Code = 902  // the number of the protocol is not known
+	ErrorDdmNotRunning                      Code = 903  // the dial manager is not running
+	ErrorInterfaceAlreadyExists             Code = 904  // the interface exists already
+	ErrorNoSuchInterface                    Code = 905  // there is no such interface
+	ErrorInterfaceNotConnected              Code = 906  // the interface is not connected
+	ErrorProtocolStopPending                Code = 907  // the protocol is being stopped
+	ErrorInterfaceConnected                 Code = 908  // the interface is connected, which this operation does not allow
+	ErrorNoInterfaceCredentialsSet          Code = 909  // the interface has no credentials
+	ErrorAlreadyConnecting                  Code = 910  // the interface is already being connected
+	ErrorUpdateInProgress                   Code = 911  // the routes are already being updated
+	ErrorInterfaceConfiguration             Code = 912  // the interface is set up wrongly
+	ErrorNotClientPort                      Code = 913  // the port is not for clients
+	ErrorNotRouterPort                      Code = 914  // the port is not for routers
+	ErrorClientInterfaceAlreadyExists       Code = 915  // a client interface of this name exists already
+	ErrorInterfaceDisabled                  Code = 916  // the interface is disabled
+	ErrorAuthProtocolRejected               Code = 917  // the other end rejected the authentication protocol
+	ErrorNoAuthProtocolAvailable            Code = 918  // no authentication protocol is left to try
+	ErrorPeerRefusedAuth                    Code = 919  // the other end refused to authenticate itself
+	ErrorRemoteNoDialinPermission           Code = 920  // the far account may not dial in
+	ErrorRemotePasswdExpired                Code = 921  // the far account's password has expired
+	ErrorRemoteAcctDisabled                 Code = 922  // the far account is disabled
+	ErrorRemoteRestrictedLogonHours         Code = 923  // the far account may not log on at this hour
+	ErrorRemoteAuthenticationFailure        Code = 924  // the far end rejected the user name or the password
+	ErrorInterfaceHasNoDevices              Code = 925  // the interface has no device
+	ErrorIdleDisconnected                   Code = 926  // the interface was disconnected because it was idle
+	ErrorInterfaceUnreachable               Code = 927  // the interface cannot be reached
+	ErrorServiceIsPaused                    Code = 928  // the service is paused
+	ErrorInterfaceDisconnected              Code = 929  // the interface was disconnected
+	ErrorAuthServerTimeout                  Code = 930  // the authentication server did not answer in time
+	ErrorPortLimitReached                   Code = 931  // no more ports may be used
+	ErrorPPPSessionTimeout                  Code = 932  // the session has lasted as long as it may
+	ErrorMaxLANInterfaceLimit               Code = 933  // no more LAN interfaces are allowed
+	ErrorMaxWANInterfaceLimit               Code = 934  // no more WAN interfaces are allowed
+	ErrorMaxClientInterfaceLimit            Code = 935  // no more client interfaces are allowed
+	ErrorBAPDisconnected                    Code = 936  // the link was closed by bandwidth allocation
+	ErrorUserLimit                          Code = 937  // no more users are allowed
+	ErrorNoRADIUSServers                    Code = 938  // no RADIUS server answered
+	ErrorInvalidRADIUSResponse              Code = 939  // the RADIUS server's answer is not valid
+	ErrorDialinHoursRestriction             Code = 940  // dialling in is not allowed at this hour
+	ErrorAllowedPortTypeRestriction         Code = 941  // this kind of port is not allowed for the account
+	ErrorAuthProtocolRestriction            Code = 942  // this authentication protocol is not allowed for the account
+	ErrorBAPRequired                        Code = 943  // the account must use bandwidth allocation
+	ErrorDialoutHoursRestriction            Code = 944  // dialling out is not allowed at this hour
+	ErrorRouterConfigIncompatible           Code = 945  // the router's settings are from an incompatible version
+	WarningNoMD5Migration                   Code = 946  // MD5 accounts were not migrated
+	ErrorProtocolAlreadyInstalled           Code = 948  // the protocol is already installed
+	ErrorInvalidSignatureLength             Code = 949  // the signature has a wrong length
+	ErrorInvalidSignature                   Code = 950  // the signature is wrong
+	ErrorNoSignature                        Code = 951  // there is no signature
+	ErrorInvalidPacketLengthOrID            Code = 952  // the packet has a wrong length or number
+	ErrorInvalidAttributeLength             Code = 953  // an attribute has a wrong length
+	ErrorInvalidPacket                      Code = 954  // the packet is malformed
+	ErrorAuthenticatorMismatch              Code = 955  // the packet's authenticator does not match
+	ErrorRemoteaccessNotConfigured          Code = 956  // remote access is not configured
+	ErrorProcessAborted                     Code = 1067 // the process ended unexpectedly
+	NerrItemNotFound                        Code = 2115 // the item was not found
+	NerrUserNotFound                        Code = 2221 // the user was not found
 )
 
 // codeTable holds every known code in ascending order.
 var codeTable = [...]codeInfo{
-	{NoError, "NO_ERROR", "no error"},
-	{ErrorAccessDenied, "ERROR_ACCESS_DENIED", "error access denied"},
-	{ErrorInvalidData, "ERROR_INVALID_DATA", "error invalid data"},
-	{ErrorDevNotExist, "ERROR_DEV_NOT_EXIST", "error dev not exist"},
-	{ErrorInvalidParameter, "ERROR_INVALID_PARAMETER", "error invalid parameter"},
-	{ErrorCallNotImplemented, "ERROR_CALL_NOT_IMPLEMENTED", "error call not implemented"},
-	{Pending, "PENDING", "pending"},
-	{ErrorInvalidPortHandle, "ERROR_INVALID_PORT_HANDLE", "error invalid port handle"},
-	{ErrorPortAlreadyOpen, "ERROR_PORT_ALREADY_OPEN", "error port already open"},
-	{ErrorBufferTooSmall, "ERROR_BUFFER_TOO_SMALL", "error buffer too small"},
-	{ErrorWrongInfoSpecified, "ERROR_WRONG_INFO_SPECIFIED", "error wrong info specified"},
-	{ErrorCannotSetPortInfo, "ERROR_CANNOT_SET_PORT_INFO", "error cannot set port info"},
-	{ErrorPortNotConnected, "ERROR_PORT_NOT_CONNECTED", "error port not connected"},
-	{ErrorEventInvalid, "ERROR_EVENT_INVALID", "error event invalid"},
-	{ErrorDeviceDoesNotExist, "ERROR_DEVICE_DOES_NOT_EXIST", "error device does not exist"},
-	{ErrorDevicetypeDoesNotExist, "ERROR_DEVICETYPE_DOES_NOT_EXIST", "error devicetype does not exist"},
-	{ErrorBufferInvalid, "ERROR_BUFFER_INVALID", "error buffer invalid"},
-	{ErrorRouteNotAvailable, "ERROR_ROUTE_NOT_AVAILABLE", "error route not available"},
-	{ErrorRouteNotAllocated, "ERROR_ROUTE_NOT_ALLOCATED", "error route not allocated"},
-	{ErrorInvalidCompressionSpecified, "ERROR_INVALID_COMPRESSION_SPECIFIED", "error invalid compression specified"},
-	{ErrorOutOfBuffers, "ERROR_OUT_OF_BUFFERS", "error out of buffers"},
-	{ErrorPortNotFound, "ERROR_PORT_NOT_FOUND", "error port not found"},
-	{ErrorAsyncRequestPending, "ERROR_ASYNC_REQUEST_PENDING", "error async request pending"},
-	{ErrorAlreadyDisconnecting, "ERROR_ALREADY_DISCONNECTING", "error already disconnecting"},
-	{ErrorPortNotOpen, "ERROR_PORT_NOT_OPEN", "error port not open"},
-	{ErrorPortDisconnected, "ERROR_PORT_DISCONNECTED", "error port disconnected"},
-	{ErrorNoEndpoints, "ERROR_NO_ENDPOINTS", "error no endpoints"},
-	{ErrorCannotOpenPhonebook, "ERROR_CANNOT_OPEN_PHONEBOOK", "error cannot open phonebook"},
-	{ErrorCannotLoadPhonebook, "ERROR_CANNOT_LOAD_PHONEBOOK", "error cannot load phonebook"},
-	{ErrorCannotFindPhonebookEntry, "ERROR_CANNOT_FIND_PHONEBOOK_ENTRY", "error cannot find phonebook entry"},
-	{ErrorCannotWritePhonebook, "ERROR_CANNOT_WRITE_PHONEBOOK", "error cannot write phonebook"},
-	{ErrorCorruptPhonebook, "ERROR_CORRUPT_PHONEBOOK", "error corrupt phonebook"},
-	{ErrorCannotLoadString, "ERROR_CANNOT_LOAD_STRING", "error cannot load string"},
-	{ErrorKeyNotFound, "ERROR_KEY_NOT_FOUND", "error key not found"},
-	{ErrorDisconnection, "ERROR_DISCONNECTION", "error disconnection"},
-	{ErrorRemoteDisconnection, "ERROR_REMOTE_DISCONNECTION", "error remote disconnection"},
-	{ErrorHardwareFailure, "ERROR_HARDWARE_FAILURE", "error hardware failure"},
-	{ErrorUserDisconnection, "ERROR_USER_DISCONNECTION", "error user disconnection"},
-	{ErrorInvalidSize, "ERROR_INVALID_SIZE", "error invalid size"},
-	{ErrorPortNotAvailable, "ERROR_PORT_NOT_AVAILABLE", "error port not available"},
-	{ErrorCannotProjectClient, "ERROR_CANNOT_PROJECT_CLIENT", "error cannot project client"},
-	{ErrorUnknown, "ERROR_UNKNOWN", "error unknown"},
-	{ErrorWrongDeviceAttached, "ERROR_WRONG_DEVICE_ATTACHED", "error wrong device attached"},
-	{ErrorBadString, "ERROR_BAD_STRING", "error bad string"},
-	{ErrorRequestTimeout, "ERROR_REQUEST_TIMEOUT", "error request timeout"},
-	{ErrorCannotGetLana, "ERROR_CANNOT_GET_LANA", "error cannot get lana"},
-	{ErrorNetbiosError, "ERROR_NETBIOS_ERROR", "error netbios error"},
-	{ErrorServerOutOfResources, "ERROR_SERVER_OUT_OF_RESOURCES", "error server out of resources"},
-	{ErrorNameExistsOnNet, "ERROR_NAME_EXISTS_ON_NET", "error name exists on net"},
-	{ErrorServerGeneralNetFailure, "ERROR_SERVER_GENERAL_NET_FAILURE", "error server general net failure"},
-	{WarningMsgAliasNotAdded, "WARNING_MSG_ALIAS_NOT_ADDED", "warning msg alias not added"},
-	{ErrorAuthInternal, "ERROR_AUTH_INTERNAL", "error auth internal"},
-	{ErrorRestrictedLogonHours, "ERROR_RESTRICTED_LOGON_HOURS", "error restricted logon hours"},
-	{ErrorAcctDisabled, "ERROR_ACCT_DISABLED", "error acct disabled"},
-	{ErrorPasswdExpired, "ERROR_PASSWD_EXPIRED", "error passwd expired"},
-	{ErrorNoDialinPermission, "ERROR_NO_DIALIN_PERMISSION", "error no dialin permission"},
-	{ErrorServerNotResponding, "ERROR_SERVER_NOT_RESPONDING", "error server not responding"},
-	{ErrorFromDevice, "ERROR_FROM_DEVICE", "error from device"},
-	{ErrorUnrecognizedResponse, "ERROR_UNRECOGNIZED_RESPONSE", "error unrecognized response"},
-	{ErrorMacroNotFound, "ERROR_MACRO_NOT_FOUND", "error macro not found"},
-	{ErrorMacroNotDefined, "ERROR_MACRO_NOT_DEFINED", "error macro not defined"},
-	{ErrorMessageMacroNotFound, "ERROR_MESSAGE_MACRO_NOT_FOUND", "error message macro not found"},
-	{ErrorDefaultoffMacroNotFound, "ERROR_DEFAULTOFF_MACRO_NOT_FOUND", "error defaultoff macro not found"},
-	{ErrorFileCouldNotBeOpened, "ERROR_FILE_COULD_NOT_BE_OPENED", "error file could not be opened"},
-	{ErrorDevicenameTooLong, "ERROR_DEVICENAME_TOO_LONG", "error devicename too long"},
-	{ErrorDevicenameNotFound, "ERROR_DEVICENAME_NOT_FOUND", "error devicename not found"},
-	{ErrorNoResponses, "ERROR_NO_RESPONSES", "error no responses"},
-	{ErrorNoCommandFound, "ERROR_NO_COMMAND_FOUND", "error no command found"},
-	{ErrorWrongKeySpecified, "ERROR_WRONG_KEY_SPECIFIED", "error wrong key specified"},
-	{ErrorUnknownDeviceType, "ERROR_UNKNOWN_DEVICE_TYPE", "error unknown device type"},
-	{ErrorAllocatingMemory, "ERROR_ALLOCATING_MEMORY", "error allocating memory"},
-	{ErrorPortNotConfigured, "ERROR_PORT_NOT_CONFIGURED", "error port not configured"},
-	{ErrorDeviceNotReady, "ERROR_DEVICE_NOT_READY", "error device not ready"},
-	{ErrorReadingIniFile, "ERROR_READING_INI_FILE", "error reading ini file"},
-	{ErrorNoConnection, "ERROR_NO_CONNECTION", "error no connection"},
-	{ErrorBadUsageInIniFile, "ERROR_BAD_USAGE_IN_INI_FILE", "error bad usage in ini file"},
-	{ErrorReadingSectionname, "ERROR_READING_SECTIONNAME", "error reading sectionname"},
-	{ErrorReadingDevicetype, "ERROR_READING_DEVICETYPE", "error reading devicetype"},
-	{ErrorReadingDevicename, "ERROR_READING_DEVICENAME", "error reading devicename"},
-	{ErrorReadingUsage, "ERROR_READING_USAGE", "error reading usage"},
-	{ErrorReadingMaxconnectbps, "ERROR_READING_MAXCONNECTBPS", "error reading maxconnectbps"},
-	{ErrorReadingMaxcarrierbps, "ERROR_READING_MAXCARRIERBPS", "error reading maxcarrierbps"},
-	{ErrorLineBusy, "ERROR_LINE_BUSY", "error line busy"},
-	{ErrorVoiceAnswer, "ERROR_VOICE_ANSWER", "error voice answer"},
-	{ErrorNoAnswer, "ERROR_NO_ANSWER", "error no answer"},
-	{ErrorNoCarrier, "ERROR_NO_CARRIER", "error no carrier"},
-	{ErrorNoDialtone, "ERROR_NO_DIALTONE", "error no dialtone"},
-	{ErrorInCommand, "ERROR_IN_COMMAND", "error in command"},
-	{ErrorWritingSectionname, "ERROR_WRITING_SECTIONNAME", "error writing sectionname"},
-	{ErrorWritingDevicetype, "ERROR_WRITING_DEVICETYPE", "error writing devicetype"},
-	{ErrorWritingDevicename, "ERROR_WRITING_DEVICENAME", "error writing devicename"},
-	{ErrorWritingMaxconnectbps, "ERROR_WRITING_MAXCONNECTBPS", "error writing maxconnectbps"},
-	{ErrorWritingMaxcarrierbps, "ERROR_WRITING_MAXCARRIERBPS", "error writing maxcarrierbps"},
-	{ErrorWritingUsage, "ERROR_WRITING_USAGE", "error writing usage"},
-	{ErrorWritingDefaultoff, "ERROR_WRITING_DEFAULTOFF", "error writing defaultoff"},
-	{ErrorReadingDefaultoff, "ERROR_READING_DEFAULTOFF", "error reading defaultoff"},
-	{ErrorEmptyIniFile, "ERROR_EMPTY_INI_FILE", "error empty ini file"},
-	{ErrorAuthenticationFailure, "ERROR_AUTHENTICATION_FAILURE", "error authentication failure"},
-	{ErrorPortOrDevice, "ERROR_PORT_OR_DEVICE", "error port or device"},
-	{ErrorNotBinaryMacro, "ERROR_NOT_BINARY_MACRO", "error not binary macro"},
-	{ErrorDCBNotFound, "ERROR_DCB_NOT_FOUND", "error dcb not found"},
-	{ErrorStateMachinesNotStarted, "ERROR_STATE_MACHINES_NOT_STARTED", "error state machines not started"},
-	{ErrorStateMachinesAlreadyStarted, "ERROR_STATE_MACHINES_ALREADY_STARTED", "error state machines already started"},
-	{ErrorPartialResponseLooping, "ERROR_PARTIAL_RESPONSE_LOOPING", "error partial response looping"},
-	{ErrorUnknownResponseKey, "ERROR_UNKNOWN_RESPONSE_KEY", "error unknown response key"},
-	{ErrorRecvBufFull, "ERROR_RECV_BUF_FULL", "error recv buf full"},
-	{ErrorCmdTooLong, "ERROR_CMD_TOO_LONG", "error cmd too long"},
-	{ErrorUnsupportedBPS, "ERROR_UNSUPPORTED_BPS", "error unsupported bps"},
-	{ErrorUnexpectedResponse, "ERROR_UNEXPECTED_RESPONSE", "error unexpected response"},
-	{ErrorInteractiveMode, "ERROR_INTERACTIVE_MODE", "error interactive mode"},
-	{ErrorBadCallbackNumber, "ERROR_BAD_CALLBACK_NUMBER", "error bad callback number"},
-	{ErrorInvalidAuthState, "ERROR_INVALID_AUTH_STATE", "error invalid auth state"},
-	{ErrorWritingInitbps, "ERROR_WRITING_INITBPS", "error writing initbps"},
-	{ErrorX25Diagnostic, "ERROR_X25_DIAGNOSTIC", "error x25 diagnostic"},
-	{ErrorAcctExpired, "ERROR_ACCT_EXPIRED", "error acct expired"},
-	{ErrorChangingPassword, "ERROR_CHANGING_PASSWORD", "error changing password"},
-	{ErrorOverrun, "ERROR_OVERRUN", "error overrun"},
-	{ErrorRasmanCannotInitialize, "ERROR_RASMAN_CANNOT_INITIALIZE", "error rasman cannot initialize"},
-	{ErrorBiplexPortNotAvailable, "ERROR_BIPLEX_PORT_NOT_AVAILABLE", "error biplex port not available"},
-	{ErrorNoActiveISDNLines, "ERROR_NO_ACTIVE_ISDN_LINES", "error no active isdn lines"},
-	{ErrorNoISDNChannelsAvailable, "ERROR_NO_ISDN_CHANNELS_AVAILABLE", "error no isdn channels available"},
-	{ErrorTooManyLineErrors, "ERROR_TOO_MANY_LINE_ERRORS", "error too many line errors"},
-	{ErrorIPConfiguration, "ERROR_IP_CONFIGURATION", "error ip configuration"},
-	{ErrorNoIPAddresses, "ERROR_NO_IP_ADDRESSES", "error no ip addresses"},
-	{ErrorPPPTimeout, "ERROR_PPP_TIMEOUT", "error ppp timeout"},
-	{ErrorPPPRemoteTerminated, "ERROR_PPP_REMOTE_TERMINATED", "error ppp remote terminated"},
-	{ErrorPPPNoProtocolsConfigured, "ERROR_PPP_NO_PROTOCOLS_CONFIGURED", "error ppp no protocols configured"},
-	{ErrorPPPNoResponse, "ERROR_PPP_NO_RESPONSE", "error ppp no response"},
-	{ErrorPPPInvalidPacket, "ERROR_PPP_INVALID_PACKET", "error ppp invalid packet"},
-	{ErrorPhoneNumberTooLong, "ERROR_PHONE_NUMBER_TOO_LONG", "error phone number too long"},
-	{ErrorIpxcpNoDialoutConfigured, "ERROR_IPXCP_NO_DIALOUT_CONFIGURED", "error ipxcp no dialout configured"},
-	{ErrorIpxcpNoDialinConfigured, "ERROR_IPXCP_NO_DIALIN_CONFIGURED", "error ipxcp no dialin configured"},
-	{ErrorIpxcpDialoutAlreadyActive, "ERROR_IPXCP_DIALOUT_ALREADY_ACTIVE", "error ipxcp dialout already active"},
-	{ErrorAccessingTcpcfgdll, "ERROR_ACCESSING_TCPCFGDLL", "error accessing tcpcfgdll"},
-	{ErrorNoIPRasAdapter, "ERROR_NO_IP_RAS_ADAPTER", "error no ip ras adapter"},
-	{ErrorSLIPRequiresIP, "ERROR_SLIP_REQUIRES_IP", "error slip requires ip"},
-	{ErrorProjectionNotComplete, "ERROR_PROJECTION_NOT_COMPLETE", "error projection not complete"},
-	{ErrorProtocolNotConfigured, "ERROR_PROTOCOL_NOT_CONFIGURED", "error protocol not configured"},
-	{ErrorPPPNotConverging, "ERROR_PPP_NOT_CONVERGING", "error ppp not converging"},
-	{ErrorPPPCPRejected, "ERROR_PPP_CP_REJECTED", "error ppp cp rejected"},
-	{ErrorPPPLCPTerminated, "ERROR_PPP_LCP_TERMINATED", "error ppp lcp terminated"},
-	{ErrorPPPRequiredAddressRejected, "ERROR_PPP_REQUIRED_ADDRESS_REJECTED", "error ppp required address rejected"},
-	{ErrorPPPNCPTerminated, "ERROR_PPP_NCP_TERMINATED", "error ppp ncp terminated"},
-	{ErrorPPPLoopbackDetected, "ERROR_PPP_LOOPBACK_DETECTED", "error ppp loopback detected"},
-	{ErrorPPPNoAddressAssigned, "ERROR_PPP_NO_ADDRESS_ASSIGNED", "error ppp no address assigned"},
-	{ErrorCannotUseLogonCredentials, "ERROR_CANNOT_USE_LOGON_CREDENTIALS", "error cannot use logon credentials"},
-	{ErrorTAPIConfiguration, "ERROR_TAPI_CONFIGURATION", "error tapi configuration"},
-	{ErrorNoLocalEncryption, "ERROR_NO_LOCAL_ENCRYPTION", "error no local encryption"},
-	{ErrorNoRemoteEncryption, "ERROR_NO_REMOTE_ENCRYPTION", "error no remote encryption"},
-	{ErrorRemoteRequiresEncryption, "ERROR_REMOTE_REQUIRES_ENCRYPTION", "error remote requires encryption"},
-	{ErrorIpxcpNetNumberConflict, "ERROR_IPXCP_NET_NUMBER_CONFLICT", "error ipxcp net number conflict"},
-	{ErrorInvalidSMM, "ERROR_INVALID_SMM", "error invalid smm"},
-	{ErrorSMMUninitialized, "ERROR_SMM_UNINITIALIZED", "error smm uninitialized"},
-	{ErrorNoMACForPort, "ERROR_NO_MAC_FOR_PORT", "error no mac for port"},
-	{ErrorSMMTimeout, "ERROR_SMM_TIMEOUT", "error smm timeout"},
-	{ErrorBadPhoneNumber, "ERROR_BAD_PHONE_NUMBER", "error bad phone number"},
-	{ErrorWrongModule, "ERROR_WRONG_MODULE", "error wrong module"},
-	{ErrorInvalidCallbackNumber, "ERROR_INVALID_CALLBACK_NUMBER", "error invalid callback number"},
-	{ErrorScriptSyntax, "ERROR_SCRIPT_SYNTAX", "error script syntax"},
-	{ErrorHangupFailed, "ERROR_HANGUP_FAILED", "error hangup failed"},
-	{ErrorBundleNotFound, "ERROR_BUNDLE_NOT_FOUND", "error bundle not found"},
-	{ErrorCannotDoCustomdial, "ERROR_CANNOT_DO_CUSTOMDIAL", "error cannot do customdial"},
-	{ErrorDialAlreadyInProgress, "ERROR_DIAL_ALREADY_IN_PROGRESS", "error dial already in progress"},
-	{ErrorRasautoCannotInitialize, "ERROR_RASAUTO_CANNOT_INITIALIZE", "error rasauto cannot initialize"},
-	{ErrorConnectionAlreadyShared, "ERROR_CONNECTION_ALREADY_SHARED", "error connection already shared"},
-	{ErrorSharingChangeFailed, "ERROR_SHARING_CHANGE_FAILED", "error sharing change failed"},
-	{ErrorSharingRouterInstall, "ERROR_SHARING_ROUTER_INSTALL", "error sharing router install"},
-	{ErrorShareConnectionFailed, "ERROR_SHARE_CONNECTION_FAILED", "error share connection failed"},
-	{ErrorSharingPrivateInstall, "ERROR_SHARING_PRIVATE_INSTALL", "error sharing private install"},
-	{ErrorCannotShareConnection, "ERROR_CANNOT_SHARE_CONNECTION", "error cannot share connection"},
-	{ErrorNoSmartCardReader, "ERROR_NO_SMART_CARD_READER", "error no smart card reader"},
-	{ErrorSharingAddressExists, "ERROR_SHARING_ADDRESS_EXISTS", "error sharing address exists"},
-	{ErrorNoCertificate, "ERROR_NO_CERTIFICATE", "error no certificate"},
-	{ErrorSharingMultipleAddresses, "ERROR_SHARING_MULTIPLE_ADDRESSES", "error sharing multiple addresses"},
-	{ErrorFailedToEncrypt, "ERROR_FAILED_TO_ENCRYPT", "error failed to encrypt"},
-	{ErrorBadAddressSpecified, "ERROR_BAD_ADDRESS_SPECIFIED", "error bad address specified"},
-	{ErrorConnectionReject, "ERROR_CONNECTION_REJECT", "error connection reject"},
-	{ErrorCongestion, "ERROR_CONGESTION", "error congestion"},
-	{ErrorIncompatible, "ERROR_INCOMPATIBLE", "error incompatible"},
-	{ErrorNumberchanged, "ERROR_NUMBERCHANGED", "error numberchanged"},
-	{ErrorTempfailure, "ERROR_TEMPFAILURE", "error tempfailure"},
-	{ErrorBlocked, "ERROR_BLOCKED", "error blocked"},
-	{ErrorDonotdisturb, "ERROR_DONOTDISTURB", "error donotdisturb"},
-	{ErrorOutoforder, "ERROR_OUTOFORDER", "error outoforder"},
-	{ErrorUnableToAuthenticateServer, "ERROR_UNABLE_TO_AUTHENTICATE_SERVER", "error unable to authenticate server"},
-	{ErrorSmartCardRequired, "ERROR_SMART_CARD_REQUIRED", "error smart card required"},
-	{ErrorInvalidFunctionForEntry, "ERROR_INVALID_FUNCTION_FOR_ENTRY", "error invalid function for entry"},
-	{ErrorCertForEncryptionNotFound, "ERROR_CERT_FOR_ENCRYPTION_NOT_FOUND", "error cert for encryption not found"},
-	{ErrorSharingRrasConflict, "ERROR_SHARING_RRAS_CONFLICT", "error sharing rras conflict"},
-	{ErrorSharingNoPrivateLAN, "ERROR_SHARING_NO_PRIVATE_LAN", "error sharing no private lan"},
-	{ErrorNoDiffUserAtLogon, "ERROR_NO_DIFF_USER_AT_LOGON", "error no diff user at logon"},
-	{ErrorNoRegCertAtLogon, "ERROR_NO_REG_CERT_AT_LOGON", "error no reg cert at logon"},
-	{ErrorOakleyNoCert, "ERROR_OAKLEY_NO_CERT", "error oakley no cert"},
-	{ErrorOakleyAuthFail, "ERROR_OAKLEY_AUTH_FAIL", "error oakley auth fail"},
-	{ErrorOakleyAttribFail, "ERROR_OAKLEY_ATTRIB_FAIL", "error oakley attrib fail"},
-	{ErrorOakleyGeneralProcessing, "ERROR_OAKLEY_GENERAL_PROCESSING", "error oakley general processing"},
-	{ErrorOakleyNoPeerCert, "ERROR_OAKLEY_NO_PEER_CERT", "error oakley no peer cert"},
-	{ErrorOakleyNoPolicy, "ERROR_OAKLEY_NO_POLICY", "error oakley no policy"},
-	{ErrorOakleyTimedOut, "ERROR_OAKLEY_TIMED_OUT", "error oakley timed out"},
-	{ErrorOakleyError, "ERROR_OAKLEY_ERROR", "error oakley error"},
-	{ErrorUnknownFramedProtocol, "ERROR_UNKNOWN_FRAMED_PROTOCOL", "error unknown framed protocol"},
-	{ErrorWrongTunnelType, "ERROR_WRONG_TUNNEL_TYPE", "error wrong tunnel type"},
-	{ErrorUnknownServiceType, "ERROR_UNKNOWN_SERVICE_TYPE", "error unknown service type"},
-	{ErrorConnectingDeviceNotFound, "ERROR_CONNECTING_DEVICE_NOT_FOUND", "error connecting device not found"},
-	{ErrorNoEaptlsCertificate, "ERROR_NO_EAPTLS_CERTIFICATE", "error no eaptls certificate"},
-	{ErrorSharingHostAddressConflict, "ERROR_SHARING_HOST_ADDRESS_CONFLICT", "error sharing host address conflict"},
-	{ErrorAutomaticVPNFailed, "ERROR_AUTOMATIC_VPN_FAILED", "error automatic vpn failed"},
-	{ErrorValidatingServerCert, "ERROR_VALIDATING_SERVER_CERT", "error validating server cert"},
-	{ErrorReadingScard, "ERROR_READING_SCARD", "error reading scard"},
-	{ErrorInvalidPEAPCookieConfig, "ERROR_INVALID_PEAP_COOKIE_CONFIG", "error invalid peap cookie config"},
-	{ErrorInvalidPEAPCookieUser, "ERROR_INVALID_PEAP_COOKIE_USER", "error invalid peap cookie user"},
-	{ErrorInvalidMschapv2Config, "ERROR_INVALID_MSCHAPV2_CONFIG", "error invalid mschapv2 config"},
-	{ErrorVPNGREBlocked, "ERROR_VPN_GRE_BLOCKED", "error vpn gre blocked"},
-	{ErrorVPNDisconnect, "ERROR_VPN_DISCONNECT", "error vpn disconnect"},
-	{ErrorVPNRefused, "ERROR_VPN_REFUSED", "error vpn refused"},
-	{ErrorVPNTimeout, "ERROR_VPN_TIMEOUT", "error vpn timeout"},
-	{ErrorVPNBadCert, "ERROR_VPN_BAD_CERT", "error vpn bad cert"},
-	{ErrorVPNBadPSK, "ERROR_VPN_BAD_PSK", "error vpn bad psk"},
-	{ErrorServerPolicy, "ERROR_SERVER_POLICY", "error server policy"},
-	{ErrorBroadbandActive, "ERROR_BROADBAND_ACTIVE", "error broadband active"},
-	{ErrorBroadbandNoNIC, "ERROR_BROADBAND_NO_NIC", "error broadband no nic"},
-	{ErrorBroadbandTimeout, "ERROR_BROADBAND_TIMEOUT", "error broadband timeout"},
-	{ErrorFeatureDeprecated, "ERROR_FEATURE_DEPRECATED", "error feature deprecated"},
-	{ErrorCannotDelete, "ERROR_CANNOT_DELETE", "error cannot delete"},
-	{ErrorRasqecResourceCreationFailed, "ERROR_RASQEC_RESOURCE_CREATION_FAILED", "error rasqec resource creation failed"},
-	{ErrorRasqecNapagentNotEnabled, "ERROR_RASQEC_NAPAGENT_NOT_ENABLED", "error rasqec napagent not enabled"},
-	{ErrorRasqecNapagentNotConnected, "ERROR_RASQEC_NAPAGENT_NOT_CONNECTED", "error rasqec napagent not connected"},
-	{ErrorRasqecConnDoesnotexist, "ERROR_RASQEC_CONN_DOESNOTEXIST", "error rasqec conn doesnotexist"},
-	{ErrorRasqecTimeout, "ERROR_RASQEC_TIMEOUT", "error rasqec timeout"},
-	{ErrorPEAPCryptobindingInvalid, "ERROR_PEAP_CRYPTOBINDING_INVALID", "error peap cryptobinding invalid"},
-	{ErrorPEAPCryptobindingNotreceived, "ERROR_PEAP_CRYPTOBINDING_NOTRECEIVED", "error peap cryptobinding notreceived"},
-	{ErrorInvalidVpnstrategy, "ERROR_INVALID_VPNSTRATEGY", "error invalid vpnstrategy"},
-	{ErrorEaptlsCacheCredentialsInvalid, "ERROR_EAPTLS_CACHE_CREDENTIALS_INVALID", "error eaptls cache credentials invalid"},
-	{ErrorIpsecServiceStopped, "ERROR_IPSEC_SERVICE_STOPPED", "error ipsec service stopped"},
-	{ErrorIdleTimeout, "ERROR_IDLE_TIMEOUT", "error idle timeout"},
-	{ErrorLinkFailure, "ERROR_LINK_FAILURE", "error link failure"},
-	{ErrorUserLogoff, "ERROR_USER_LOGOFF", "error user logoff"},
-	{ErrorFastUserSwitch, "ERROR_FAST_USER_SWITCH", "error fast user switch"},
-	{ErrorHibernation, "ERROR_HIBERNATION", "error hibernation"},
-	{ErrorSystemSuspended, "ERROR_SYSTEM_SUSPENDED", "error system suspended"},
-	{ErrorRasmanServiceStopped, "ERROR_RASMAN_SERVICE_STOPPED", "error rasman service stopped"},
-	{ErrorInvalidServerCert, "ERROR_INVALID_SERVER_CERT", "error invalid server cert"},
-	{ErrorNotNapCapable, "ERROR_NOT_NAP_CAPABLE", "error not nap capable"},
-	{ErrorInvalidTunnelid, "ERROR_INVALID_TUNNELID", "error invalid tunnelid"},
-	{ErrorUpdateconnectionRequestInProcess, "ERROR_UPDATECONNECTION_REQUEST_IN_PROCESS", "error updateconnection request in process"},
-	{ErrorProtocolEngineDisabled, "ERROR_PROTOCOL_ENGINE_DISABLED", "error protocol engine disabled"},
-	{ErrorInternalAddressFailure, "ERROR_INTERNAL_ADDRESS_FAILURE", "error internal address failure"},
-	{ErrorFailedCPRequired, "ERROR_FAILED_CP_REQUIRED", "error failed cp required"},
-	{ErrorTsUnacceptable, "ERROR_TS_UNACCEPTABLE", "error ts unacceptable"},
-	{ErrorMobikeDisabled, "ERROR_MOBIKE_DISABLED", "error mobike disabled"},
-	{ErrorCannotInitiateMobikeUpdate, "ERROR_CANNOT_INITIATE_MOBIKE_UPDATE", "error cannot initiate mobike update"},
-	{ErrorPEAPServerRejectedClientTlv, "ERROR_PEAP_SERVER_REJECTED_CLIENT_TLV", "error peap server rejected client tlv"},
-	{ErrorInvalidPreferences, "ERROR_INVALID_PREFERENCES", "error invalid preferences"},
-	{ErrorEaptlsScardCacheCredentialsInvalid, "ERROR_EAPTLS_SCARD_CACHE_CREDENTIALS_INVALID", "error eaptls scard cache credentials invalid"},
-	{ErrorSSTPCookieSetFailure, "ERROR_SSTP_COOKIE_SET_FAILURE", "error sstp cookie set failure"},
-	{ErrorInvalidPEAPCookieAttributes, "ERROR_INVALID_PEAP_COOKIE_ATTRIBUTES", "error invalid peap cookie attributes"},
-	{ErrorEAPMethodNotInstalled, "ERROR_EAP_METHOD_NOT_INSTALLED", "error eap method not installed"},
-	{ErrorEAPMethodDoesNotSupportSSO, "ERROR_EAP_METHOD_DOES_NOT_SUPPORT_SSO", "error eap method does not support sso"},
-	{ErrorEAPMethodOperationNotSupported, "ERROR_EAP_METHOD_OPERATION_NOT_SUPPORTED", "error eap method operation not supported"},
-	{ErrorEAPUserCertInvalid, "ERROR_EAP_USER_CERT_INVALID", "error eap user cert invalid"},
-	{ErrorEAPUserCertExpired, "ERROR_EAP_USER_CERT_EXPIRED", "error eap user cert expired"},
-	{ErrorEAPUserCertRevoked, "ERROR_EAP_USER_CERT_REVOKED", "error eap user cert revoked"},
-	{ErrorEAPUserCertOtherError, "ERROR_EAP_USER_CERT_OTHER_ERROR", "error eap user cert other error"},
-	{ErrorEAPServerCertInvalid, "ERROR_EAP_SERVER_CERT_INVALID", "error eap server cert invalid"},
-	{ErrorEAPServerCertExpired, "ERROR_EAP_SERVER_CERT_EXPIRED", "error eap server cert expired"},
-	{ErrorEAPServerCertRevoked, "ERROR_EAP_SERVER_CERT_REVOKED", "error eap server cert revoked"},
-	{ErrorEAPServerCertOtherError, "ERROR_EAP_SERVER_CERT_OTHER_ERROR", "error eap server cert other error"},
-	{ErrorEAPUserRootCertNotFound, "ERROR_EAP_USER_ROOT_CERT_NOT_FOUND", "error eap user root cert not found"},
-	{ErrorEAPUserRootCertInvalid, "ERROR_EAP_USER_ROOT_CERT_INVALID", "error eap user root cert invalid"},
-	{ErrorEAPUserRootCertExpired, "ERROR_EAP_USER_ROOT_CERT_EXPIRED", "error eap user root cert expired"},
-	{ErrorEAPServerRootCertNotFound, "ERROR_EAP_SERVER_ROOT_CERT_NOT_FOUND", "error eap server root cert not found"},
-	{ErrorEAPServerRootCertInvalid, "ERROR_EAP_SERVER_ROOT_CERT_INVALID", "error eap server root cert invalid"},
-	{ErrorEAPServerRootCertNameRequired, "ERROR_EAP_SERVER_ROOT_CERT_NAME_REQUIRED", "error eap server root cert name required"},
-	{ErrorPEAPIdentityMismatch, "ERROR_PEAP_IDENTITY_MISMATCH", "error peap identity mismatch"},
-	{ErrorDnsnameNotResolvable, "ERROR_DNSNAME_NOT_RESOLVABLE", "error dnsname not resolvable"},
-	{ErrorEaptlsPasswdInvalid, "ERROR_EAPTLS_PASSWD_INVALID", "error eaptls passwd invalid"},
-	{ErrorIkev2PSKInterfaceAlreadyExists, "ERROR_IKEV2_PSK_INTERFACE_ALREADY_EXISTS", "error ikev2 psk interface already exists"},
-	{ErrorInvalidDestinationIP, "ERROR_INVALID_DESTINATION_IP", "error invalid destination ip"},
-	{ErrorInvalidInterfaceConfig, "ERROR_INVALID_INTERFACE_CONFIG", "error invalid interface config"},
-	{ErrorVPNPluginGeneric, "ERROR_VPN_PLUGIN_GENERIC", "error vpn plugin generic"},
-	{ErrorSSOCertMissing, "ERROR_SSO_CERT_MISSING", "error sso cert missing"},
-	{ErrorDeviceCompliance, "ERROR_DEVICE_COMPLIANCE", "error device compliance"},
-	{ErrorPluginNotInstalled, "ERROR_PLUGIN_NOT_INSTALLED", "error plugin not installed"},
-	{ErrorActionRequired, "ERROR_ACTION_REQUIRED", "error action required"},
-	{ErrorWinhttpAutoProxyService, "ERROR_WINHTTP_AUTO_PROXY_SERVICE", "error winhttp auto proxy service"},
-	{ErrorRouterStopped, "ERROR_ROUTER_STOPPED", "error router stopped"},
-	{ErrorAlreadyConnected, "ERROR_ALREADY_CONNECTED", "error already connected"},
-	{ErrorUnknownProtocolID, "ERROR_UNKNOWN_PROTOCOL_ID", "error unknown protocol id"},
-	{ErrorDdmNotRunning, "ERROR_DDM_NOT_RUNNING", "error ddm not running"},
-	{ErrorInterfaceAlreadyExists, "ERROR_INTERFACE_ALREADY_EXISTS", "error interface already exists"},
-	{ErrorNoSuchInterface, "ERROR_NO_SUCH_INTERFACE", "error no such interface"},
-	{ErrorInterfaceNotConnected, "ERROR_INTERFACE_NOT_CONNECTED", "error interface not connected"},
-	{ErrorProtocolStopPending, "ERROR_PROTOCOL_STOP_PENDING", "error protocol stop pending"},
-	{ErrorInterfaceConnected, "ERROR_INTERFACE_CONNECTED", "error interface connected"},
-	{ErrorNoInterfaceCredentialsSet, "ERROR_NO_INTERFACE_CREDENTIALS_SET", "error no interface credentials set"},
-	{ErrorAlreadyConnecting, "ERROR_ALREADY_CONNECTING", "error already connecting"},
-	{ErrorUpdateInProgress, "ERROR_UPDATE_IN_PROGRESS", "error update in progress"},
-	{ErrorInterfaceConfiguration, "ERROR_INTERFACE_CONFIGURATION", "error interface configuration"},
-	{ErrorNotClientPort, "ERROR_NOT_CLIENT_PORT", "error not client port"},
-	{ErrorNotRouterPort, "ERROR_NOT_ROUTER_PORT", "error not router port"},
-	{ErrorClientInterfaceAlreadyExists, "ERROR_CLIENT_INTERFACE_ALREADY_EXISTS", "error client interface already exists"},
-	{ErrorInterfaceDisabled, "ERROR_INTERFACE_DISABLED", "error interface disabled"},
-	{ErrorAuthProtocolRejected, "ERROR_AUTH_PROTOCOL_REJECTED", "error auth protocol rejected"},
-	{ErrorNoAuthProtocolAvailable, "ERROR_NO_AUTH_PROTOCOL_AVAILABLE", "error no auth protocol available"},
-	{ErrorPeerRefusedAuth, "ERROR_PEER_REFUSED_AUTH", "error peer refused auth"},
-	{ErrorRemoteNoDialinPermission, "ERROR_REMOTE_NO_DIALIN_PERMISSION", "error remote no dialin permission"},
-	{ErrorRemotePasswdExpired, "ERROR_REMOTE_PASSWD_EXPIRED", "error remote passwd expired"},
-	{ErrorRemoteAcctDisabled, "ERROR_REMOTE_ACCT_DISABLED", "error remote acct disabled"},
-	{ErrorRemoteRestrictedLogonHours, "ERROR_REMOTE_RESTRICTED_LOGON_HOURS", "error remote restricted logon hours"},
-	{ErrorRemoteAuthenticationFailure, "ERROR_REMOTE_AUTHENTICATION_FAILURE", "error remote authentication failure"},
-	{ErrorInterfaceHasNoDevices, "ERROR_INTERFACE_HAS_NO_DEVICES", "error interface has no devices"},
-	{ErrorIdleDisconnected, "ERROR_IDLE_DISCONNECTED", "error idle disconnected"},
-	{ErrorInterfaceUnreachable, "ERROR_INTERFACE_UNREACHABLE", "error interface unreachable"},
-	{ErrorServiceIsPaused, "ERROR_SERVICE_IS_PAUSED", "error service is paused"},
-	{ErrorInterfaceDisconnected, "ERROR_INTERFACE_DISCONNECTED", "error interface disconnected"},
-	{ErrorAuthServerTimeout, "ERROR_AUTH_SERVER_TIMEOUT", "error auth server timeout"},
-	{ErrorPortLimitReached, "ERROR_PORT_LIMIT_REACHED", "error port limit reached"},
-	{ErrorPPPSessionTimeout, "ERROR_PPP_SESSION_TIMEOUT", "error ppp session timeout"},
-	{ErrorMaxLANInterfaceLimit, "ERROR_MAX_LAN_INTERFACE_LIMIT", "error max lan interface limit"},
-	{ErrorMaxWANInterfaceLimit, "ERROR_MAX_WAN_INTERFACE_LIMIT", "error max wan interface limit"},
-	{ErrorMaxClientInterfaceLimit, "ERROR_MAX_CLIENT_INTERFACE_LIMIT", "error max client interface limit"},
-	{ErrorBAPDisconnected, "ERROR_BAP_DISCONNECTED", "error bap disconnected"},
-	{ErrorUserLimit, "ERROR_USER_LIMIT", "error user limit"},
-	{ErrorNoRADIUSServers, "ERROR_NO_RADIUS_SERVERS", "error no radius servers"},
-	{ErrorInvalidRADIUSResponse, "ERROR_INVALID_RADIUS_RESPONSE", "error invalid radius response"},
-	{ErrorDialinHoursRestriction, "ERROR_DIALIN_HOURS_RESTRICTION", "error dialin hours restriction"},
-	{ErrorAllowedPortTypeRestriction, "ERROR_ALLOWED_PORT_TYPE_RESTRICTION", "error allowed port type restriction"},
-	{ErrorAuthProtocolRestriction, "ERROR_AUTH_PROTOCOL_RESTRICTION", "error auth protocol restriction"},
-	{ErrorBAPRequired, "ERROR_BAP_REQUIRED", "error bap required"},
-	{ErrorDialoutHoursRestriction, "ERROR_DIALOUT_HOURS_RESTRICTION", "error dialout hours restriction"},
-	{ErrorRouterConfigIncompatible, "ERROR_ROUTER_CONFIG_INCOMPATIBLE", "error router config incompatible"},
-	{WarningNoMD5Migration, "WARNING_NO_MD5_MIGRATION", "warning no md5 migration"},
-	{ErrorProtocolAlreadyInstalled, "ERROR_PROTOCOL_ALREADY_INSTALLED", "error protocol already installed"},
-	{ErrorInvalidSignatureLength, "ERROR_INVALID_SIGNATURE_LENGTH", "error invalid signature length"},
-	{ErrorInvalidSignature, "ERROR_INVALID_SIGNATURE", "error invalid signature"},
-	{ErrorNoSignature, "ERROR_NO_SIGNATURE", "error no signature"},
-	{ErrorInvalidPacketLengthOrID, "ERROR_INVALID_PACKET_LENGTH_OR_ID", "error invalid packet length or id"},
-	{ErrorInvalidAttributeLength, "ERROR_INVALID_ATTRIBUTE_LENGTH", "error invalid attribute length"},
-	{ErrorInvalidPacket, "ERROR_INVALID_PACKET", "error invalid packet"},
-	{ErrorAuthenticatorMismatch, "ERROR_AUTHENTICATOR_MISMATCH", "error authenticator mismatch"},
-	{ErrorRemoteaccessNotConfigured, "ERROR_REMOTEACCESS_NOT_CONFIGURED", "error remoteaccess not configured"},
-	{ErrorProcessAborted, "ERROR_PROCESS_ABORTED", "error process aborted"},
-	{NerrItemNotFound, "NERR_ItemNotFound", "nerr itemnotfound"},
-	{NerrUserNotFound, "NERR_UserNotFound", "nerr usernotfound"},
+	{NoError, "NO_ERROR", "done without fault"},
+	{ErrorAccessDenied, "ERROR_ACCESS_DENIED", "access is denied"},
+	{ErrorInvalidData, "ERROR_INVALID_DATA", "the data is not valid"},
+	{ErrorDevNotExist, "ERROR_DEV_NOT_EXIST", "the device is gone or never existed"},
+	{ErrorInvalidParameter, "ERROR_INVALID_PARAMETER", "a parameter is wrong"},
+	{ErrorCallNotImplemented, "ERROR_CALL_NOT_IMPLEMENTED", "the function is not available here"},
+	{Pending, "PENDING", "the operation is in progress"},
+	{ErrorInvalidPortHandle, "ERROR_INVALID_PORT_HANDLE", "the port handle is unknown or closed"},
+	{ErrorPortAlreadyOpen, "ERROR_PORT_ALREADY_OPEN", "the port is already open"},
+	{ErrorBufferTooSmall, "ERROR_BUFFER_TOO_SMALL", "the caller's buffer is too small for the answer"},
+	{ErrorWrongInfoSpecified, "ERROR_WRONG_INFO_SPECIFIED", "the wrong kind of information was asked for"},
+	{ErrorCannotSetPortInfo, "ERROR_CANNOT_SET_PORT_INFO", "the port's settings could not be changed"},
+	{ErrorPortNotConnected, "ERROR_PORT_NOT_CONNECTED", "the port has no connection"},
+	{ErrorEventInvalid, "ERROR_EVENT_INVALID", "the event object is not valid"},
+	{ErrorDeviceDoesNotExist, "ERROR_DEVICE_DOES_NOT_EXIST", "there is no such device"},
+	{ErrorDevicetypeDoesNotExist, "ERROR_DEVICETYPE_DOES_NOT_EXIST", "there is no such type of device"},
+	{ErrorBufferInvalid, "ERROR_BUFFER_INVALID", "the buffer is missing, empty or too large"},
+	{ErrorRouteNotAvailable, "ERROR_ROUTE_NOT_AVAILABLE", "no route is available"},
+	{ErrorRouteNotAllocated, "ERROR_ROUTE_NOT_ALLOCATED", "no route has been allocated"},
+	{ErrorInvalidCompressionSpecified, "ERROR_INVALID_COMPRESSION_SPECIFIED", "the requested compression is not valid"},
+	{ErrorOutOfBuffers, "ERROR_OUT_OF_BUFFERS", "too much data is queued"},
+	{ErrorPortNotFound, "ERROR_PORT_NOT_FOUND", "there is no such port"},
+	{ErrorAsyncRequestPending, "ERROR_ASYNC_REQUEST_PENDING", "an earlier request is still in progress"},
+	{ErrorAlreadyDisconnecting, "ERROR_ALREADY_DISCONNECTING", "the port is already being disconnected"},
+	{ErrorPortNotOpen, "ERROR_PORT_NOT_OPEN", "the port is not open"},
+	{ErrorPortDisconnected, "ERROR_PORT_DISCONNECTED", "the port was disconnected"},
+	{ErrorNoEndpoints, "ERROR_NO_ENDPOINTS", "no endpoint was given"},
+	{ErrorCannotOpenPhonebook, "ERROR_CANNOT_OPEN_PHONEBOOK", "the phone book could not be opened"},
+	{ErrorCannotLoadPhonebook, "ERROR_CANNOT_LOAD_PHONEBOOK", "the phone book could not be loaded"},
+	{ErrorCannotFindPhonebookEntry, "ERROR_CANNOT_FIND_PHONEBOOK_ENTRY", "the phone book has no such entry"},
+	{ErrorCannotWritePhonebook, "ERROR_CANNOT_WRITE_PHONEBOOK", "the phone book could not be written"},
+	{ErrorCorruptPhonebook, "ERROR_CORRUPT_PHONEBOOK", "the phone book is damaged"},
+	{ErrorCannotLoadString, "ERROR_CANNOT_LOAD_STRING", "a message text could not be loaded"},
+	{ErrorKeyNotFound, "ERROR_KEY_NOT_FOUND", "the key was not found"},
+	{ErrorDisconnection, "ERROR_DISCONNECTION", "the connection was cut"},
+	{ErrorRemoteDisconnection, "ERROR_REMOTE_DISCONNECTION", "the other end cut the connection"},
+	{ErrorHardwareFailure, "ERROR_HARDWARE_FAILURE", "the hardware failed"},
+	{ErrorUserDisconnection, "ERROR_USER_DISCONNECTION", "the user cut the connection"},
+	{ErrorInvalidSize, "ERROR_INVALID_SIZE", "the size of a structure is wrong"},
+	{ErrorPortNotAvailable, "ERROR_PORT_NOT_AVAILABLE", "the port is in use or not set up for this"},
+	{ErrorCannotProjectClient, "ERROR_CANNOT_PROJECT_CLIENT", "the client could not be registered on the network"},
+	{ErrorUnknown, "ERROR_UNKNOWN", "unknown fault"},
+	{ErrorWrongDeviceAttached, "ERROR_WRONG_DEVICE_ATTACHED", "the wrong device is attached to the port"},
+	{ErrorBadString, "ERROR_BAD_STRING", "a string is not well formed"},
+	{ErrorRequestTimeout, "ERROR_REQUEST_TIMEOUT", "the request took too long"},
+	{ErrorCannotGetLana, "ERROR_CANNOT_GET_LANA", "no free network adapter number was found"},
+	{ErrorNetbiosError, "ERROR_NETBIOS_ERROR", "NetBIOS reported a fault"},
+	{ErrorServerOutOfResources, "ERROR_SERVER_OUT_OF_RESOURCES", "the server has run out of resources"},
+	{ErrorNameExistsOnNet, "ERROR_NAME_EXISTS_ON_NET", "the name is already taken on the network"},
+	{ErrorServerGeneralNetFailure, "ERROR_SERVER_GENERAL_NET_FAILURE", "the server has a general network fault"},
+	{WarningMsgAliasNotAdded, "WARNING_MSG_ALIAS_NOT_ADDED", "an alias for messages was not added"},
+	{ErrorAuthInternal, "ERROR_AUTH_INTERNAL", "the authentication failed by an internal fault"},
+	{ErrorRestrictedLogonHours, "ERROR_RESTRICTED_LOGON_HOURS", "the account may not log on at this hour"},
+	{ErrorAcctDisabled, "ERROR_ACCT_DISABLED", "the account is disabled"},
+	{ErrorPasswdExpired, "ERROR_PASSWD_EXPIRED", "the password has expired"},
+	{ErrorNoDialinPermission, "ERROR_NO_DIALIN_PERMISSION", "the account may not dial in"},
+	{ErrorServerNotResponding, "ERROR_SERVER_NOT_RESPONDING", "the server does not respond"},
+	{ErrorFromDevice, "ERROR_FROM_DEVICE", "the device reported a fault"},
+	{ErrorUnrecognizedResponse, "ERROR_UNRECOGNIZED_RESPONSE", "the device's answer is not known"},
+	{ErrorMacroNotFound, "ERROR_MACRO_NOT_FOUND", "a macro was not found in the device's section"},
+	{ErrorMacroNotDefined, "ERROR_MACRO_NOT_DEFINED", "the device's section uses a macro that is not defined"},
+	{ErrorMessageMacroNotFound, "ERROR_MESSAGE_MACRO_NOT_FOUND", "the macro for messages was not found"},
+	{ErrorDefaultoffMacroNotFound, "ERROR_DEFAULTOFF_MACRO_NOT_FOUND", "the macro for default-off settings was not found"},
+	{ErrorFileCouldNotBeOpened, "ERROR_FILE_COULD_NOT_BE_OPENED", "the file could not be opened"},
+	{ErrorDevicenameTooLong, "ERROR_DEVICENAME_TOO_LONG", "the device name is too long"},
+	{ErrorDevicenameNotFound, "ERROR_DEVICENAME_NOT_FOUND", "the device name was not found"},
+	{ErrorNoResponses, "ERROR_NO_RESPONSES", "the device has no list of responses"},
+	{ErrorNoCommandFound, "ERROR_NO_COMMAND_FOUND", "the device has no command for this"},
+	{ErrorWrongKeySpecified, "ERROR_WRONG_KEY_SPECIFIED", "the wrong key was given for the device's section"},
+	{ErrorUnknownDeviceType, "ERROR_UNKNOWN_DEVICE_TYPE", "the type of the device is not known"},
+	{ErrorAllocatingMemory, "ERROR_ALLOCATING_MEMORY", "memory could not be allocated"},
+	{ErrorPortNotConfigured, "ERROR_PORT_NOT_CONFIGURED", "the port is not configured"},
+	{ErrorDeviceNotReady, "ERROR_DEVICE_NOT_READY", "the device is not ready"},
+	{ErrorReadingIniFile, "ERROR_READING_INI_FILE", "the settings file could not be read"},
+	{ErrorNoConnection, "ERROR_NO_CONNECTION", "there is no connection"},
+	{ErrorBadUsageInIniFile, "ERROR_BAD_USAGE_IN_INI_FILE", "the settings file has a wrong usage entry"},
+	{ErrorReadingSectionname, "ERROR_READING_SECTIONNAME", "the section name could not be read from the settings file"},
+	{ErrorReadingDevicetype, "ERROR_READING_DEVICETYPE", "the device type could not be read from the settings file"},
+	{ErrorReadingDevicename, "ERROR_READING_DEVICENAME", "the device name could not be read from the settings file"},
+	{ErrorReadingUsage, "ERROR_READING_USAGE", "the usage could not be read from the settings file"},
+	{ErrorReadingMaxconnectbps, "ERROR_READING_MAXCONNECTBPS", "the highest connect rate could not be read from the settings file"},
+	{ErrorReadingMaxcarrierbps, "ERROR_READING_MAXCARRIERBPS", "the highest carrier rate could not be read from the settings file"},
+	{ErrorLineBusy, "ERROR_LINE_BUSY", "the line is busy"},
+	{ErrorVoiceAnswer, "ERROR_VOICE_ANSWER", "a person answered, not a modem"},
+	{ErrorNoAnswer, "ERROR_NO_ANSWER", "nobody answered"},
+	{ErrorNoCarrier, "ERROR_NO_CARRIER", "no carrier was found"},
+	{ErrorNoDialtone, "ERROR_NO_DIALTONE", "there is no dial tone"},
+	{ErrorInCommand, "ERROR_IN_COMMAND", "the modem reported a fault in a command"},
+	{ErrorWritingSectionname, "ERROR_WRITING_SECTIONNAME", "the section name could not be written to the settings file"},
+	{ErrorWritingDevicetype, "ERROR_WRITING_DEVICETYPE", "the device type could not be written to the settings file"},
+	{ErrorWritingDevicename, "ERROR_WRITING_DEVICENAME", "the device name could not be written to the settings file"},
+	{ErrorWritingMaxconnectbps, "ERROR_WRITING_MAXCONNECTBPS", "the highest connect rate could not be written to the settings file"},
+	{ErrorWritingMaxcarrierbps, "ERROR_WRITING_MAXCARRIERBPS", "the highest carrier rate could not be written to the settings file"},
+	{ErrorWritingUsage, "ERROR_WRITING_USAGE", "the usage could not be written to the settings file"},
+	{ErrorWritingDefaultoff, "ERROR_WRITING_DEFAULTOFF", "the default-off settings could not be written to the settings file"},
+	{ErrorReadingDefaultoff, "ERROR_READING_DEFAULTOFF", "the default-off settings could not be read from the settings file"},
+	{ErrorEmptyIniFile, "ERROR_EMPTY_INI_FILE", "the settings file is empty"},
+	{ErrorAuthenticationFailure, "ERROR_AUTHENTICATION_FAILURE", "the user name or the password is wrong"},
+	{ErrorPortOrDevice, "ERROR_PORT_OR_DEVICE", "the port or the device failed"},
+	{ErrorNotBinaryMacro, "ERROR_NOT_BINARY_MACRO", "the macro is not an on-off macro"},
+	{ErrorDCBNotFound, "ERROR_DCB_NOT_FOUND", "the block of port settings was not found"},
+	{ErrorStateMachinesNotStarted, "ERROR_STATE_MACHINES_NOT_STARTED", "the state machines have not been started"},
+	{ErrorStateMachinesAlreadyStarted, "ERROR_STATE_MACHINES_ALREADY_STARTED", "the state machines are already running"},
+	{ErrorPartialResponseLooping, "ERROR_PARTIAL_RESPONSE_LOOPING", "a partial response repeats without end"},
+	{ErrorUnknownResponseKey, "ERROR_UNKNOWN_RESPONSE_KEY", "a response key is not known"},
+	{ErrorRecvBufFull, "ERROR_RECV_BUF_FULL", "the device sent more than the receive buffer holds"},
+	{ErrorCmdTooLong, "ERROR_CMD_TOO_LONG", "the command is too long"},
+	{ErrorUnsupportedBPS, "ERROR_UNSUPPORTED_BPS", "the device does not support this rate"},
+	{ErrorUnexpectedResponse, "ERROR_UNEXPECTED_RESPONSE", "the response was not expected now"},
+	{ErrorInteractiveMode, "ERROR_INTERACTIVE_MODE", "the connection needs a person at a terminal"},
+	{ErrorBadCallbackNumber, "ERROR_BAD_CALLBACK_NUMBER", "the call-back number is not valid"},
+	{ErrorInvalidAuthState, "ERROR_INVALID_AUTH_STATE", "the authentication is in a wrong state"},
+	{ErrorWritingInitbps, "ERROR_WRITING_INITBPS", "the initial rate could not be written to the settings file"},
+	{ErrorX25Diagnostic, "ERROR_X25_DIAGNOSTIC", "the X.25 network sent a diagnostic"},
+	{ErrorAcctExpired, "ERROR_ACCT_EXPIRED", "the account has expired"},
+	{ErrorChangingPassword, "ERROR_CHANGING_PASSWORD", "the password could not be changed"},
+	{ErrorOverrun, "ERROR_OVERRUN", "the port received faster than it was read"},
+	{ErrorRasmanCannotInitialize, "ERROR_RASMAN_CANNOT_INITIALIZE", "the connection manager could not start"},
+	{ErrorBiplexPortNotAvailable, "ERROR_BIPLEX_PORT_NOT_AVAILABLE", "the paired port is not available"},
+	{ErrorNoActiveISDNLines, "ERROR_NO_ACTIVE_ISDN_LINES", "no ISDN line is active"},
+	{ErrorNoISDNChannelsAvailable, "ERROR_NO_ISDN_CHANNELS_AVAILABLE", "no ISDN channel is free"},
+	{ErrorTooManyLineErrors, "ERROR_TOO_MANY_LINE_ERRORS", "the line is too noisy"},
+	{ErrorIPConfiguration, "ERROR_IP_CONFIGURATION", "the IP settings are wrong"},
+	{ErrorNoIPAddresses, "ERROR_NO_IP_ADDRESSES", "no IP address is free"},
+	{ErrorPPPTimeout, "ERROR_PPP_TIMEOUT", "PPP waited too long for an answer"},
+	{ErrorPPPRemoteTerminated, "ERROR_PPP_REMOTE_TERMINATED", "the other end ended PPP"},
+	{ErrorPPPNoProtocolsConfigured, "ERROR_PPP_NO_PROTOCOLS_CONFIGURED", "no PPP protocol is set up"},
+	{ErrorPPPNoResponse, "ERROR_PPP_NO_RESPONSE", "the other end does not speak PPP"},
+	{ErrorPPPInvalidPacket, "ERROR_PPP_INVALID_PACKET", "a PPP packet is malformed"},
+	{ErrorPhoneNumberTooLong, "ERROR_PHONE_NUMBER_TOO_LONG", "the telephone number is too long"},
+	{ErrorIpxcpNoDialoutConfigured, "ERROR_IPXCP_NO_DIALOUT_CONFIGURED", "IPX is not set up for dialling out"},
+	{ErrorIpxcpNoDialinConfigured, "ERROR_IPXCP_NO_DIALIN_CONFIGURED", "IPX is not set up for dialling in"},
+	{ErrorIpxcpDialoutAlreadyActive, "ERROR_IPXCP_DIALOUT_ALREADY_ACTIVE", "IPX is already used for dialling out"},
+	{ErrorAccessingTcpcfgdll, "ERROR_ACCESSING_TCPCFGDLL", "the TCP/IP setup library could not be used"},
+	{ErrorNoIPRasAdapter, "ERROR_NO_IP_RAS_ADAPTER", "no network adapter for dial-in IP was found"},
+	{ErrorSLIPRequiresIP, "ERROR_SLIP_REQUIRES_IP", "SLIP needs IP"},
+	{ErrorProjectionNotComplete, "ERROR_PROJECTION_NOT_COMPLETE", "the registration on the network is not complete"},
+	{ErrorProtocolNotConfigured, "ERROR_PROTOCOL_NOT_CONFIGURED", "the protocol is not configured"},
+	{ErrorPPPNotConverging, "ERROR_PPP_NOT_CONVERGING", "PPP could not agree on settings"},
+	{ErrorPPPCPRejected, "ERROR_PPP_CP_REJECTED", "the other end rejected a PPP control protocol"},
+	{ErrorPPPLCPTerminated, "ERROR_PPP_LCP_TERMINATED", "the PPP link was closed"},
+	{ErrorPPPRequiredAddressRejected, "ERROR_PPP_REQUIRED_ADDRESS_REJECTED", "the other end rejected the required address"},
+	{ErrorPPPNCPTerminated, "ERROR_PPP_NCP_TERMINATED", "the PPP network protocol was closed"},
+	{ErrorPPPLoopbackDetected, "ERROR_PPP_LOOPBACK_DETECTED", "PPP hears itself: the line is looped back"},
+	{ErrorPPPNoAddressAssigned, "ERROR_PPP_NO_ADDRESS_ASSIGNED", "PPP got no address"},
+	{ErrorCannotUseLogonCredentials, "ERROR_CANNOT_USE_LOGON_CREDENTIALS", "the stored logon cannot be used by this authentication"},
+	{ErrorTAPIConfiguration, "ERROR_TAPI_CONFIGURATION", "the telephony service is set up wrongly"},
+	{ErrorNoLocalEncryption, "ERROR_NO_LOCAL_ENCRYPTION", "this end cannot encrypt"},
+	{ErrorNoRemoteEncryption, "ERROR_NO_REMOTE_ENCRYPTION", "the other end cannot encrypt"},
+	{ErrorRemoteRequiresEncryption, "ERROR_REMOTE_REQUIRES_ENCRYPTION", "the other end insists on encryption"},
+	{ErrorIpxcpNetNumberConflict, "ERROR_IPXCP_NET_NUMBER_CONFLICT", "the IPX network number is already in use"},
+	{ErrorInvalidSMM, "ERROR_INVALID_SMM", "the session module is not valid"},
+	{ErrorSMMUninitialized, "ERROR_SMM_UNINITIALIZED", "the session module has not been started"},
+	{ErrorNoMACForPort, "ERROR_NO_MAC_FOR_PORT", "no adapter belongs to the port"},
+	{ErrorSMMTimeout, "ERROR_SMM_TIMEOUT", "the session module took too long"},
+	{ErrorBadPhoneNumber, "ERROR_BAD_PHONE_NUMBER", "the telephone number is not valid"},
+	{ErrorWrongModule, "ERROR_WRONG_MODULE", "the wrong module was named"},
+	{ErrorInvalidCallbackNumber, "ERROR_INVALID_CALLBACK_NUMBER", "the call-back number has characters that are not allowed"},
+	{ErrorScriptSyntax, "ERROR_SCRIPT_SYNTAX", "the script has a syntax fault"},
+	{ErrorHangupFailed, "ERROR_HANGUP_FAILED", "the line could not be hung up"},
+	{ErrorBundleNotFound, "ERROR_BUNDLE_NOT_FOUND", "the bundle of links was not found"},
+	{ErrorCannotDoCustomdial, "ERROR_CANNOT_DO_CUSTOMDIAL", "a custom dialler could not be used"},
+	{ErrorDialAlreadyInProgress, "ERROR_DIAL_ALREADY_IN_PROGRESS", "the connection is already being dialled"},
+	{ErrorRasautoCannotInitialize, "ERROR_RASAUTO_CANNOT_INITIALIZE", "the automatic dialler could not start"},
+	{ErrorConnectionAlreadyShared, "ERROR_CONNECTION_ALREADY_SHARED", "the connection is already shared"},
+	{ErrorSharingChangeFailed, "ERROR_SHARING_CHANGE_FAILED", "the sharing settings could not be changed"},
+	{ErrorSharingRouterInstall, "ERROR_SHARING_ROUTER_INSTALL", "the sharing router could not be installed"},
+	{ErrorShareConnectionFailed, "ERROR_SHARE_CONNECTION_FAILED", "sharing of the connection could not be started"},
+	{ErrorSharingPrivateInstall, "ERROR_SHARING_PRIVATE_INSTALL", "the private side of sharing could not be installed"},
+	{ErrorCannotShareConnection, "ERROR_CANNOT_SHARE_CONNECTION", "this connection cannot be shared"},
+	{ErrorNoSmartCardReader, "ERROR_NO_SMART_CARD_READER", "no smart card reader is installed"},
+	{ErrorSharingAddressExists, "ERROR_SHARING_ADDRESS_EXISTS", "the address for sharing is already in use"},
+	{ErrorNoCertificate, "ERROR_NO_CERTIFICATE", "no certificate was found"},
+	{ErrorSharingMultipleAddresses, "ERROR_SHARING_MULTIPLE_ADDRESSES", "sharing needs one address, but the adapter has several"},
+	{ErrorFailedToEncrypt, "ERROR_FAILED_TO_ENCRYPT", "the data could not be encrypted"},
+	{ErrorBadAddressSpecified, "ERROR_BAD_ADDRESS_SPECIFIED", "the address given is not usable"},
+	{ErrorConnectionReject, "ERROR_CONNECTION_REJECT", "the other end rejected the call"},
+	{ErrorCongestion, "ERROR_CONGESTION", "the network is congested"},
+	{ErrorIncompatible, "ERROR_INCOMPATIBLE", "the two devices are not compatible"},
+	{ErrorNumberchanged, "ERROR_NUMBERCHANGED", "the called number has changed"},
+	{ErrorTempfailure, "ERROR_TEMPFAILURE", "a temporary failure in the network, worth another try"},
+	{ErrorBlocked, "ERROR_BLOCKED", "the call was blocked"},
+	{ErrorDonotdisturb, "ERROR_DONOTDISTURB", "the called side does not want to be disturbed"},
+	{ErrorOutoforder, "ERROR_OUTOFORDER", "the called side is out of order"},
+	{ErrorUnableToAuthenticateServer, "ERROR_UNABLE_TO_AUTHENTICATE_SERVER", "the server's identity could not be proven"},
+	{ErrorSmartCardRequired, "ERROR_SMART_CARD_REQUIRED", "a smart card is required"},
+	{ErrorInvalidFunctionForEntry, "ERROR_INVALID_FUNCTION_FOR_ENTRY", "the function does not suit this kind of entry"},
+	{ErrorCertForEncryptionNotFound, "ERROR_CERT_FOR_ENCRYPTION_NOT_FOUND", "no certificate for encryption was found"},
+	{ErrorSharingRrasConflict, "ERROR_SHARING_RRAS_CONFLICT", "sharing and routing exclude each other"},
+	{ErrorSharingNoPrivateLAN, "ERROR_SHARING_NO_PRIVATE_LAN", "sharing has no private network to serve"},
+	{ErrorNoDiffUserAtLogon, "ERROR_NO_DIFF_USER_AT_LOGON", "a different user cannot be given at logon"},
+	{ErrorNoRegCertAtLogon, "ERROR_NO_REG_CERT_AT_LOGON", "no registered certificate can be used at logon"},
+	{ErrorOakleyNoCert, "ERROR_OAKLEY_NO_CERT", "IPsec found no valid machine certificate"},
+	{ErrorOakleyAuthFail, "ERROR_OAKLEY_AUTH_FAIL", "IPsec could not authenticate the other end"},
+	{ErrorOakleyAttribFail, "ERROR_OAKLEY_ATTRIB_FAIL", "IPsec could not agree on the attributes"},
+	{ErrorOakleyGeneralProcessing, "ERROR_OAKLEY_GENERAL_PROCESSING", "IPsec failed while processing a message"},
+	{ErrorOakleyNoPeerCert, "ERROR_OAKLEY_NO_PEER_CERT", "IPsec got no certificate from the other end"},
+	{ErrorOakleyNoPolicy, "ERROR_OAKLEY_NO_POLICY", "IPsec has no matching policy"},
+	{ErrorOakleyTimedOut, "ERROR_OAKLEY_TIMED_OUT", "IPsec negotiation took too long"},
+	{ErrorOakleyError, "ERROR_OAKLEY_ERROR", "IPsec negotiation failed"},
+	{ErrorUnknownFramedProtocol, "ERROR_UNKNOWN_FRAMED_PROTOCOL", "the framed protocol attribute is not known"},
+	{ErrorWrongTunnelType, "ERROR_WRONG_TUNNEL_TYPE", "the type of the tunnel is wrong"},
+	{ErrorUnknownServiceType, "ERROR_UNKNOWN_SERVICE_TYPE", "the service type attribute is not known"},
+	{ErrorConnectingDeviceNotFound, "ERROR_CONNECTING_DEVICE_NOT_FOUND", "the device that should connect was not found"},
+	{ErrorNoEaptlsCertificate, "ERROR_NO_EAPTLS_CERTIFICATE", "no certificate for EAP-TLS was found"},
+	{ErrorSharingHostAddressConflict, "ERROR_SHARING_HOST_ADDRESS_CONFLICT", "the sharing host's address is used by another"},
+	{ErrorAutomaticVPNFailed, "ERROR_AUTOMATIC_VPN_FAILED", "no kind of VPN worked"},
+	{ErrorValidatingServerCert, "ERROR_VALIDATING_SERVER_CERT", "the server's certificate could not be checked"},
+	{ErrorReadingScard, "ERROR_READING_SCARD", "the smart card could not be read"},
+	{ErrorInvalidPEAPCookieConfig, "ERROR_INVALID_PEAP_COOKIE_CONFIG", "the stored PEAP settings are not valid"},
+	{ErrorInvalidPEAPCookieUser, "ERROR_INVALID_PEAP_COOKIE_USER", "the stored PEAP user data is not valid"},
+	{ErrorInvalidMschapv2Config, "ERROR_INVALID_MSCHAPV2_CONFIG", "the stored MS-CHAPv2 settings are not valid"},
+	{ErrorVPNGREBlocked, "ERROR_VPN_GRE_BLOCKED", "the VPN's GRE packets are blocked on the way"},
+	{ErrorVPNDisconnect, "ERROR_VPN_DISCONNECT", "the VPN was disconnected"},
+	{ErrorVPNRefused, "ERROR_VPN_REFUSED", "the VPN server refused the connection"},
+	{ErrorVPNTimeout, "ERROR_VPN_TIMEOUT", "the VPN server did not answer in time"},
+	{ErrorVPNBadCert, "ERROR_VPN_BAD_CERT", "the VPN's certificate is not usable"},
+	{ErrorVPNBadPSK, "ERROR_VPN_BAD_PSK", "the VPN's shared key is wrong"},
+	{ErrorServerPolicy, "ERROR_SERVER_POLICY", "the server's policy forbids the connection"},
+	{ErrorBroadbandActive, "ERROR_BROADBAND_ACTIVE", "another broadband connection is active"},
+	{ErrorBroadbandNoNIC, "ERROR_BROADBAND_NO_NIC", "no network adapter for broadband was found"},
+	{ErrorBroadbandTimeout, "ERROR_BROADBAND_TIMEOUT", "the broadband connection took too long"},
+	{ErrorFeatureDeprecated, "ERROR_FEATURE_DEPRECATED", "the feature is no longer supported"},
+	{ErrorCannotDelete, "ERROR_CANNOT_DELETE", "the item cannot be deleted"},
+	{ErrorRasqecResourceCreationFailed, "ERROR_RASQEC_RESOURCE_CREATION_FAILED", "the health-check client could not create a resource"},
+	{ErrorRasqecNapagentNotEnabled, "ERROR_RASQEC_NAPAGENT_NOT_ENABLED", "the health agent is not enabled"},
+	{ErrorRasqecNapagentNotConnected, "ERROR_RASQEC_NAPAGENT_NOT_CONNECTED", "the health agent is not connected"},
+	{ErrorRasqecConnDoesnotexist, "ERROR_RASQEC_CONN_DOESNOTEXIST", "the health-check client does not know the connection"},
+	{ErrorRasqecTimeout, "ERROR_RASQEC_TIMEOUT", "the health-check client took too long"},
+	{ErrorPEAPCryptobindingInvalid, "ERROR_PEAP_CRYPTOBINDING_INVALID", "the binding of PEAP to its tunnel is wrong"},
+	{ErrorPEAPCryptobindingNotreceived, "ERROR_PEAP_CRYPTOBINDING_NOTRECEIVED", "the binding of PEAP to its tunnel did not arrive"},
+	{ErrorInvalidVpnstrategy, "ERROR_INVALID_VPNSTRATEGY", "the VPN strategy is not valid"},
+	{ErrorEaptlsCacheCredentialsInvalid, "ERROR_EAPTLS_CACHE_CREDENTIALS_INVALID", "the kept EAP-TLS credentials are not valid"},
+	{ErrorIpsecServiceStopped, "ERROR_IPSEC_SERVICE_STOPPED", "the IPsec service is not running"},
+	{ErrorIdleTimeout, "ERROR_IDLE_TIMEOUT", "the connection was idle too long"},
+	{ErrorLinkFailure, "ERROR_LINK_FAILURE", "the link failed"},
+	{ErrorUserLogoff, "ERROR_USER_LOGOFF", "the user logged off"},
+	{ErrorFastUserSwitch, "ERROR_FAST_USER_SWITCH", "another user took over the screen"},
+	{ErrorHibernation, "ERROR_HIBERNATION", "the machine went into hibernation"},
+	{ErrorSystemSuspended, "ERROR_SYSTEM_SUSPENDED", "the machine was suspended"},
+	{ErrorRasmanServiceStopped, "ERROR_RASMAN_SERVICE_STOPPED", "the connection manager was stopped"},
+	{ErrorInvalidServerCert, "ERROR_INVALID_SERVER_CERT", "the server's certificate is not valid"},
+	{ErrorNotNapCapable, "ERROR_NOT_NAP_CAPABLE", "the machine cannot take part in health checks"},
+	{ErrorInvalidTunnelid, "ERROR_INVALID_TUNNELID", "the tunnel's number is not valid"},
+	{ErrorUpdateconnectionRequestInProcess, "ERROR_UPDATECONNECTION_REQUEST_IN_PROCESS", "the connection is already being updated"},
+	{ErrorProtocolEngineDisabled, "ERROR_PROTOCOL_ENGINE_DISABLED", "the protocol engine is switched off"},
+	{ErrorInternalAddressFailure, "ERROR_INTERNAL_ADDRESS_FAILURE", "no internal address could be given"},
+	{ErrorFailedCPRequired, "ERROR_FAILED_CP_REQUIRED", "a required control payload is missing"},
+	{ErrorTsUnacceptable, "ERROR_TS_UNACCEPTABLE", "the traffic selectors are not acceptable"},
+	{ErrorMobikeDisabled, "ERROR_MOBIKE_DISABLED", "moving the tunnel to another address is switched off"},
+	{ErrorCannotInitiateMobikeUpdate, "ERROR_CANNOT_INITIATE_MOBIKE_UPDATE", "the move of the tunnel could not be started"},
+	{ErrorPEAPServerRejectedClientTlv, "ERROR_PEAP_SERVER_REJECTED_CLIENT_TLV", "the server rejected the client's PEAP message"},
+	{ErrorInvalidPreferences, "ERROR_INVALID_PREFERENCES", "the preferences are not valid"},
+	{ErrorEaptlsScardCacheCredentialsInvalid, "ERROR_EAPTLS_SCARD_CACHE_CREDENTIALS_INVALID", "the kept smart card credentials for EAP-TLS are not valid"},
+	{ErrorSSTPCookieSetFailure, "ERROR_SSTP_COOKIE_SET_FAILURE", "the SSTP cookie could not be set"},
+	{ErrorInvalidPEAPCookieAttributes, "ERROR_INVALID_PEAP_COOKIE_ATTRIBUTES", "the attributes of the stored PEAP data are not valid"},
+	{ErrorEAPMethodNotInstalled, "ERROR_EAP_METHOD_NOT_INSTALLED", "the EAP method is not installed"},
+	{ErrorEAPMethodDoesNotSupportSSO, "ERROR_EAP_METHOD_DOES_NOT_SUPPORT_SSO", "the EAP method does not support single sign-on"},
+	{ErrorEAPMethodOperationNotSupported, "ERROR_EAP_METHOD_OPERATION_NOT_SUPPORTED", "the EAP method does not support this operation"},
+	{ErrorEAPUserCertInvalid, "ERROR_EAP_USER_CERT_INVALID", "the user's certificate for EAP is not valid"},
+	{ErrorEAPUserCertExpired, "ERROR_EAP_USER_CERT_EXPIRED", "the user's certificate for EAP has expired"},
+	{ErrorEAPUserCertRevoked, "ERROR_EAP_USER_CERT_REVOKED", "the user's certificate for EAP was revoked"},
+	{ErrorEAPUserCertOtherError, "ERROR_EAP_USER_CERT_OTHER_ERROR", "the user's certificate for EAP has some other fault"},
+	{ErrorEAPServerCertInvalid, "ERROR_EAP_SERVER_CERT_INVALID", "the server's certificate for EAP is not valid"},
+	{ErrorEAPServerCertExpired, "ERROR_EAP_SERVER_CERT_EXPIRED", "the server's certificate for EAP has expired"},
+	{ErrorEAPServerCertRevoked, "ERROR_EAP_SERVER_CERT_REVOKED", "the server's certificate for EAP was revoked"},
+	{ErrorEAPServerCertOtherError, "ERROR_EAP_SERVER_CERT_OTHER_ERROR", "the server's certificate for EAP has some other fault"},
+	{ErrorEAPUserRootCertNotFound, "ERROR_EAP_USER_ROOT_CERT_NOT_FOUND", "the root of the user's EAP certificate was not found"},
+	{ErrorEAPUserRootCertInvalid, "ERROR_EAP_USER_ROOT_CERT_INVALID", "the root of the user's EAP certificate is not valid"},
+	{ErrorEAPUserRootCertExpired, "ERROR_EAP_USER_ROOT_CERT_EXPIRED", "the root of the user's EAP certificate has expired"},
+	{ErrorEAPServerRootCertNotFound, "ERROR_EAP_SERVER_ROOT_CERT_NOT_FOUND", "the root of the server's EAP certificate was not found"},
+	{ErrorEAPServerRootCertInvalid, "ERROR_EAP_SERVER_ROOT_CERT_INVALID", "the root of the server's EAP certificate is not valid"},
+	{ErrorEAPServerRootCertNameRequired, "ERROR_EAP_SERVER_ROOT_CERT_NAME_REQUIRED", "the server's name must be given to check its EAP root certificate"},
+	{ErrorPEAPIdentityMismatch, "ERROR_PEAP_IDENTITY_MISMATCH", "the inner and the outer PEAP identity differ"},
+	{ErrorDnsnameNotResolvable, "ERROR_DNSNAME_NOT_RESOLVABLE", "the host name could not be resolved"},
+	{ErrorEaptlsPasswdInvalid, "ERROR_EAPTLS_PASSWD_INVALID", "the password for EAP-TLS is not valid"},
+	{ErrorIkev2PSKInterfaceAlreadyExists, "ERROR_IKEV2_PSK_INTERFACE_ALREADY_EXISTS", "an IKEv2 interface with a shared key exists already"},
+	{ErrorInvalidDestinationIP, "ERROR_INVALID_DESTINATION_IP", "the destination address is not valid"},
+	{ErrorInvalidInterfaceConfig, "ERROR_INVALID_INTERFACE_CONFIG", "the interface's settings are not valid"},
+	{ErrorVPNPluginGeneric, "ERROR_VPN_PLUGIN_GENERIC", "the VPN plug-in reported a fault"},
+	{ErrorSSOCertMissing, "ERROR_SSO_CERT_MISSING", "the certificate for single sign-on is missing"},
+	{ErrorDeviceCompliance, "ERROR_DEVICE_COMPLIANCE", "the device does not meet the policy"},
+	{ErrorPluginNotInstalled, "ERROR_PLUGIN_NOT_INSTALLED", "the VPN plug-in is not installed"},
+	{ErrorActionRequired, "ERROR_ACTION_REQUIRED", "the user must do something first"},
+	{ErrorWinhttpAutoProxyService, "ERROR_WINHTTP_AUTO_PROXY_SERVICE", "the proxy discovery service is not available"},
+	{ErrorRouterStopped, "ERROR_ROUTER_STOPPED", "the router has stopped"},
+	{ErrorAlreadyConnected, "ERROR_ALREADY_CONNECTED", "the interface is already connected"},
+	{ErrorUnknownProtocolID, "ERROR_UNKNOWN_PROTOCOL_ID", "the number of the protocol is not known"},
+	{ErrorDdmNotRunning, "ERROR_DDM_NOT_RUNNING", "the dial manager is not running"},
+	{ErrorInterfaceAlreadyExists, "ERROR_INTERFACE_ALREADY_EXISTS", "the interface exists already"},
+	{ErrorNoSuchInterface, "ERROR_NO_SUCH_INTERFACE", "there is no such interface"},
+	{ErrorInterfaceNotConnected, "ERROR_INTERFACE_NOT_CONNECTED", "the interface is not connected"},
+	{ErrorProtocolStopPending, "ERROR_PROTOCOL_STOP_PENDING", "the protocol is being stopped"},
+	{ErrorInterfaceConnected, "ERROR_INTERFACE_CONNECTED", "the interface is connected, which this operation does not allow"},
+	{ErrorNoInterfaceCredentialsSet, "ERROR_NO_INTERFACE_CREDENTIALS_SET", "the interface has no credentials"},
+	{ErrorAlreadyConnecting, "ERROR_ALREADY_CONNECTING", "the interface is already being connected"},
+	{ErrorUpdateInProgress, "ERROR_UPDATE_IN_PROGRESS", "the routes are already being updated"},
+	{ErrorInterfaceConfiguration, "ERROR_INTERFACE_CONFIGURATION", "the interface is set up wrongly"},
+	{ErrorNotClientPort, "ERROR_NOT_CLIENT_PORT", "the port is not for clients"},
+	{ErrorNotRouterPort, "ERROR_NOT_ROUTER_PORT", "the port is not for routers"},
+	{ErrorClientInterfaceAlreadyExists, "ERROR_CLIENT_INTERFACE_ALREADY_EXISTS", "a client interface of this name exists already"},
+	{ErrorInterfaceDisabled, "ERROR_INTERFACE_DISABLED", "the interface is disabled"},
+	{ErrorAuthProtocolRejected, "ERROR_AUTH_PROTOCOL_REJECTED", "the other end rejected the authentication protocol"},
+	{ErrorNoAuthProtocolAvailable, "ERROR_NO_AUTH_PROTOCOL_AVAILABLE", "no authentication protocol is left to try"},
+	{ErrorPeerRefusedAuth, "ERROR_PEER_REFUSED_AUTH", "the other end refused to authenticate itself"},
+	{ErrorRemoteNoDialinPermission, "ERROR_REMOTE_NO_DIALIN_PERMISSION", "the far account may not dial in"},
+	{ErrorRemotePasswdExpired, "ERROR_REMOTE_PASSWD_EXPIRED", "the far account's password has expired"},
+	{ErrorRemoteAcctDisabled, "ERROR_REMOTE_ACCT_DISABLED", "the far account is disabled"},
+	{ErrorRemoteRestrictedLogonHours, "ERROR_REMOTE_RESTRICTED_LOGON_HOURS", "the far account may not log on at this hour"},
+	{ErrorRemoteAuthenticationFailure, "ERROR_REMOTE_AUTHENTICATION_FAILURE", "the far end rejected the user name or the password"},
+	{ErrorInterfaceHasNoDevices, "ERROR_INTERFACE_HAS_NO_DEVICES", "the interface has no device"},
+	{ErrorIdleDisconnected, "ERROR_IDLE_DISCONNECTED", "the interface was disconnected because it was idle"},
+	{ErrorInterfaceUnreachable, "ERROR_INTERFACE_UNREACHABLE", "the interface cannot be reached"},
+	{ErrorServiceIsPaused, "ERROR_SERVICE_IS_PAUSED", "the service is paused"},
+	{ErrorInterfaceDisconnected, "ERROR_INTERFACE_DISCONNECTED", "the interface was disconnected"},
+	{ErrorAuthServerTimeout, "ERROR_AUTH_SERVER_TIMEOUT", "the authentication server did not answer in time"},
+	{ErrorPortLimitReached, "ERROR_PORT_LIMIT_REACHED", "no more ports may be used"},
+	{ErrorPPPSessionTimeout, "ERROR_PPP_SESSION_TIMEOUT", "the session has lasted as long as it may"},
+	{ErrorMaxLANInterfaceLimit, "ERROR_MAX_LAN_INTERFACE_LIMIT", "no more LAN interfaces are allowed"},
+	{ErrorMaxWANInterfaceLimit, "ERROR_MAX_WAN_INTERFACE_LIMIT", "no more WAN interfaces are allowed"},
+	{ErrorMaxClientInterfaceLimit, "ERROR_MAX_CLIENT_INTERFACE_LIMIT", "no more client interfaces are allowed"},
+	{ErrorBAPDisconnected, "ERROR_BAP_DISCONNECTED", "the link was closed by bandwidth allocation"},
+	{ErrorUserLimit, "ERROR_USER_LIMIT", "no more users are allowed"},
+	{ErrorNoRADIUSServers, "ERROR_NO_RADIUS_SERVERS", "no RADIUS server answered"},
+	{ErrorInvalidRADIUSResponse, "ERROR_INVALID_RADIUS_RESPONSE", "the RADIUS server's answer is not valid"},
+	{ErrorDialinHoursRestriction, "ERROR_DIALIN_HOURS_RESTRICTION", "dialling in is not allowed at this hour"},
+	{ErrorAllowedPortTypeRestriction, "ERROR_ALLOWED_PORT_TYPE_RESTRICTION", "this kind of port is not allowed for the account"},
+	{ErrorAuthProtocolRestriction, "ERROR_AUTH_PROTOCOL_RESTRICTION", "this authentication protocol is not allowed for the account"},
+	{ErrorBAPRequired, "ERROR_BAP_REQUIRED", "the account must use bandwidth allocation"},
+	{ErrorDialoutHoursRestriction, "ERROR_DIALOUT_HOURS_RESTRICTION", "dialling out is not allowed at this hour"},
+	{ErrorRouterConfigIncompatible, "ERROR_ROUTER_CONFIG_INCOMPATIBLE", "the router's settings are from an incompatible version"},
+	{WarningNoMD5Migration, "WARNING_NO_MD5_MIGRATION", "MD5 accounts were not migrated"},
+	{ErrorProtocolAlreadyInstalled, "ERROR_PROTOCOL_ALREADY_INSTALLED", "the protocol is already installed"},
+	{ErrorInvalidSignatureLength, "ERROR_INVALID_SIGNATURE_LENGTH", "the signature has a wrong length"},
+	{ErrorInvalidSignature, "ERROR_INVALID_SIGNATURE", "the signature is wrong"},
+	{ErrorNoSignature, "ERROR_NO_SIGNATURE", "there is no signature"},
+	{ErrorInvalidPacketLengthOrID, "ERROR_INVALID_PACKET_LENGTH_OR_ID", "the packet has a wrong length or number"},
+	{ErrorInvalidAttributeLength, "ERROR_INVALID_ATTRIBUTE_LENGTH", "an attribute has a wrong length"},
+	{ErrorInvalidPacket, "ERROR_INVALID_PACKET", "the packet is malformed"},
+	{ErrorAuthenticatorMismatch, "ERROR_AUTHENTICATOR_MISMATCH", "the packet's authenticator does not match"},
+	{ErrorRemoteaccessNotConfigured, "ERROR_REMOTEACCESS_NOT_CONFIGURED", "remote access is not configured"},
+	{ErrorProcessAborted, "ERROR_PROCESS_ABORTED", "the process ended unexpectedly"},
+	{NerrItemNotFound, "NERR_ItemNotFound", "the item was not found"},
+	{NerrUserNotFound, "NERR_UserNotFound", "the user was not found"},
 }
