@@ -1,0 +1,216 @@
+// Package hardware holds what is known of modem families: one profile per family, in YAML, embedded into the binary.
+package hardware
+
+import (
+	"fmt"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Profile says what a modem family needs: how it is set up, how it answers, hangs up and reports who calls. Make one with Defaults,
+// Parse or Load: in a Profile made by hand a zero time really means no time.
+type Profile struct {
+	// Name is what a line's `modem` says. Lower case letters, digits and dashes.
+	Name string `yaml:"name"`
+	// Description is one line for people.
+	Description string `yaml:"description,omitempty"`
+	// Families are the makes and models that the profile is known to fit.
+	Families []string `yaml:"families,omitempty"`
+	// Match recognises the family by what the modem says of itself; any one match is enough. None: never chosen by `auto`, except
+	// the profile "generic", which is the last resort.
+	Match []Match `yaml:"match,omitempty"`
+	// Direct is a line without a modem: no commands at all, a call starts with carrier or the first byte.
+	Direct bool `yaml:"direct,omitempty"`
+
+	// Init sets the modem up, one command at a time, in this order. The first required one that fails fails the whole.
+	Init []Step `yaml:"init,omitempty"`
+	// CommandDelay is kept after every answer before the next command goes out. 0 is none; slow modems need 50 ms to 100 ms.
+	CommandDelay Duration `yaml:"command_delay"`
+	// CommandTimeout is how long a command without a time-out of its own may take.
+	CommandTimeout Duration `yaml:"command_timeout"`
+	// CallerID says how the number of the caller is asked for.
+	CallerID CallerID `yaml:"caller_id,omitempty"`
+	// Answer takes a call.
+	Answer Answer `yaml:"answer"`
+	// Reset brings the modem back to its stored settings; empty: not possible by command. Init follows every reset.
+	Reset Reset `yaml:"reset,omitempty"`
+	// Hangup ends a call.
+	Hangup Hangup `yaml:"hangup"`
+	// Recover frees a modem that no longer answers, before it is called broken.
+	Recover []Step `yaml:"recover,omitempty"`
+	// Diagnostics are asked right after a call ended, before any reset; their answers are kept for people.
+	Diagnostics []Step `yaml:"diagnostics,omitempty"`
+	// EscapeOff is the command that makes our own modem ignore "+++" in data. It is a comment on Init, where it must stand too.
+	EscapeOff string `yaml:"escape_off,omitempty"`
+
+	// DTR says what the modem does when DTR drops: "hangup", "reset" (hang up and reset: Init follows) or "ignored".
+	DTR DTR `yaml:"dtr"`
+	// Carrier is how far DCD can be trusted unless the line says otherwise: "auto", "required" or "ignore".
+	Carrier Carrier `yaml:"carrier"`
+	// Flow is the flow control that Init agrees with the modem: "none", "rtscts" or "xonxoff".
+	Flow Flow `yaml:"flow"`
+	// Baud is the only DTE rate that works, in bit/s. 0: whatever the line says.
+	Baud int `yaml:"baud,omitempty"`
+
+	// ResultCodes are the family's numeric (V0) results beyond 0 to 8, as the words they stand for.
+	ResultCodes map[int]string `yaml:"result_codes,omitempty"`
+	// LostOnReset names the settings that the family forgets at a reset even when they were stored.
+	LostOnReset []string `yaml:"lost_on_reset,omitempty"`
+	// Traps are known oddities, each one sentence for people.
+	Traps []string `yaml:"traps,omitempty"`
+}
+
+// Match recognises a modem.
+type Match struct {
+	// Query is the command to ask, such as ATI3 or AT+GMM.
+	Query string `yaml:"query"`
+	// Pattern is a regular expression (RE2) for its answer.
+	Pattern string `yaml:"pattern"`
+}
+
+// Step is one command and the answer it must get. Source or Unverified says where it is known from.
+type Step struct {
+	// Send is the whole text with its AT; the host adds CR.
+	Send string `yaml:"send"`
+	// Raw sends the bytes as they are, without CR.
+	Raw bool `yaml:"raw,omitempty"`
+	// Expect is the result word awaited; "" is OK.
+	Expect string `yaml:"expect,omitempty"`
+	// NoReply goes on after DelayAfter without waiting for a result.
+	NoReply bool `yaml:"no_reply,omitempty"`
+	// Optional goes on when the modem refuses or does not answer.
+	Optional bool `yaml:"optional,omitempty"`
+	// Timeout is how long the answer may take; 0 is the profile's CommandTimeout.
+	Timeout Duration `yaml:"timeout,omitempty"`
+	// DelayAfter is kept after the answer, on top of CommandDelay.
+	DelayAfter Duration `yaml:"delay_after,omitempty"`
+	// Source names the document or program that the command is known from.
+	Source string `yaml:"source,omitempty"`
+	// Unverified marks a command that is believed to be right but was found in no document.
+	Unverified bool `yaml:"unverified,omitempty"`
+}
+
+// CallerID says how caller id is switched on and what comes then.
+type CallerID struct {
+	// Enable are alternatives, tried in order until one is answered by OK. That none is, is no fault.
+	Enable []Step `yaml:"enable,omitempty"`
+	// Format is what the modem then sends: "formatted" (NMBR= lines and their like), "raw" (MESG= in hexadecimal), "ring" (within
+	// the RING line), "fm-to" or "clip". The host understands all of them at any time; the word is for people.
+	Format string `yaml:"format,omitempty"`
+	// BeforeFirstRing: the lines come before the first RING (as in the United Kingdom), not between the first and the second.
+	BeforeFirstRing bool `yaml:"before_first_ring,omitempty"`
+}
+
+// Answer takes a call.
+type Answer struct {
+	// Command is sent when the phone has rung long enough: ATA unless the family needs another.
+	Command string `yaml:"command"`
+	// Timeout is how long CONNECT may take. It must exceed S7 by five seconds.
+	Timeout Duration `yaml:"timeout"`
+	// Source and Unverified say where Command is known from.
+	Source     string `yaml:"source,omitempty"`
+	Unverified bool   `yaml:"unverified,omitempty"`
+}
+
+// Reset brings a modem back to its stored settings.
+type Reset struct {
+	// Command is such as ATZ; "" for none. A bare AT follows it, because some modems fall back to a stored DTE rate.
+	Command string `yaml:"command,omitempty"`
+	// Delay is kept after the answer, before that AT.
+	Delay Duration `yaml:"delay,omitempty"`
+	// Source and Unverified say where Command is known from.
+	Source     string `yaml:"source,omitempty"`
+	Unverified bool   `yaml:"unverified,omitempty"`
+}
+
+// Hangup ends a call: DTR first, and the escape when that does not help.
+type Hangup struct {
+	// DTRTime is how long DTR stays low.
+	DTRTime Duration `yaml:"dtr_time"`
+	// Escape is what leads back to command mode, Guard the silence it needs before and after.
+	Escape string   `yaml:"escape"`
+	Guard  Duration `yaml:"guard"`
+	// Command hangs up in command mode.
+	Command string `yaml:"command"`
+	// Source and Unverified say where Command is known from.
+	Source     string `yaml:"source,omitempty"`
+	Unverified bool   `yaml:"unverified,omitempty"`
+}
+
+// DTR is what a modem does when DTR drops.
+type DTR string
+
+// The meanings of DTR (&D2, &D3, &D0 in most families).
+const (
+	DTRHangup  DTR = "hangup"
+	DTRReset   DTR = "reset"
+	DTRIgnored DTR = "ignored"
+)
+
+// Carrier is how far DCD can be trusted.
+type Carrier string
+
+// The carrier modes, as in a line's `carrier`.
+const (
+	CarrierAuto     Carrier = "auto"
+	CarrierRequired Carrier = "required"
+	CarrierIgnore   Carrier = "ignore"
+)
+
+// Flow is a kind of flow control.
+type Flow string
+
+// The kinds of flow control.
+const (
+	FlowNone    Flow = "none"
+	FlowRTSCTS  Flow = "rtscts"
+	FlowXONXOFF Flow = "xonxoff"
+)
+
+// Duration is a time in YAML text such as 500ms or 80s; a bare number other than 0 is refused, because it names no unit.
+type Duration time.Duration
+
+// Std returns d as the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// String returns d as it stands in YAML.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalYAML writes d as text.
+func (d Duration) MarshalYAML() (any, error) { return d.String(), nil }
+
+// UnmarshalYAML reads d from text, 0 to 24h.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	if n.Kind != yaml.ScalarNode || err != nil {
+		return fault(n, "%q is not a time: write it with its unit, such as 500ms or 80s", n.Value)
+	}
+	if v < 0 || v > 24*time.Hour {
+		return fault(n, "time %s is out of range: 0 to 24h", n.Value)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// fault is an error that yaml.v3 collects with the others, and that Parse gives its file name.
+func fault(n *yaml.Node, format string, args ...any) error {
+	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)}}
+}
+
+// Defaults returns the profile that every YAML file starts from: ATA, 80 s, DTR low for 500 ms, "+++" with a guard of 1 s, ATH.
+func Defaults() Profile {
+	return Profile{
+		CommandTimeout: Duration(5 * time.Second),
+		Answer:         Answer{Command: "ATA", Timeout: Duration(80 * time.Second)},
+		Hangup: Hangup{
+			DTRTime: Duration(500 * time.Millisecond),
+			Escape:  "+++",
+			Guard:   Duration(time.Second),
+			Command: "ATH",
+		},
+		DTR:     DTRHangup,
+		Carrier: CarrierAuto,
+		Flow:    FlowNone,
+	}
+}
