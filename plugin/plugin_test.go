@@ -42,7 +42,7 @@ func TestEventManualResetStaysSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := NewEvent(true)
 		e.Set()
-		if !isSet(t, e) || !isSet(t, e) {
+		if first, second := isSet(t, e), isSet(t, e); !first || !second {
 			t.Error("a manual-reset event was cleared by Wait")
 		}
 		e.Reset()
