@@ -1,0 +1,178 @@
+package record
+
+import (
+	"context"
+	"time"
+)
+
+// maxBatch is how many rows one transaction takes: enough to share one fsync among every line, little enough to fit on a disk that
+// is almost full.
+const maxBatch = 1000
+
+// run is the writer: it owns the database. It sleeps on a channel, and on a timer only while saving fails.
+func (s *Store) run() {
+	defer close(s.done)
+	defer s.db.close()
+	backoff := s.opt.retryMin
+	for {
+		if s.failing() {
+			timer := time.NewTimer(backoff)
+			select {
+			case <-timer.C:
+				backoff = min(2*backoff, s.opt.retryMax)
+			case <-s.quit:
+				timer.Stop()
+				s.flush()
+				return
+			}
+		} else {
+			backoff = s.opt.retryMin
+			select {
+			case <-s.wake:
+			case <-s.quit:
+				s.flush()
+				return
+			}
+		}
+		s.flush()
+	}
+}
+
+func (s *Store) failing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failure != nil
+}
+
+// flush writes until nothing is left or the first failure.
+func (s *Store) flush() {
+	for {
+		batch := s.take()
+		err := s.write(batch)
+		if err != nil {
+			s.putBack(batch, err)
+			return
+		}
+		if more := s.saved(batch); !more {
+			return
+		}
+	}
+}
+
+// item is one row of a transaction: a copy, because the call goes on meanwhile.
+type item struct {
+	entry   *entry
+	row     Row
+	tickets []*Ticket
+}
+
+func (s *Store) take() []item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(s.dirty), maxBatch)
+	batch := make([]item, n)
+	for i, e := range s.dirty[:n] {
+		batch[i] = item{entry: e, row: e.row, tickets: e.tickets}
+		e.dirty, e.tickets = false, nil
+	}
+	s.dirty = append(s.dirty[:0], s.dirty[n:]...)
+	s.writing = n
+	return batch
+}
+
+// write commits the batch. With an empty one it finds out whether the database works.
+func (s *Store) write(batch []item) error {
+	ctx := context.Background()
+	if err := s.db.connect(ctx); err != nil {
+		return err
+	}
+	if len(batch) == 0 && !s.failing() {
+		return nil
+	}
+	clashes, err := s.db.save(ctx, batch)
+	if err != nil {
+		return err
+	}
+	for _, id := range clashes {
+		s.opt.Log.Error("records: a call with this id is recorded already; the new one is lost", "call", Printable(id, maxName))
+	}
+	s.mu.Lock()
+	s.lost += uint64(len(clashes))
+	s.mu.Unlock()
+	return nil
+}
+
+// saved forgets what is on disk and says whether there is more to write.
+func (s *Store) saved(batch []item) bool {
+	s.mu.Lock()
+	s.writing = 0
+	recovered := s.failure != nil
+	s.failure, s.since = nil, time.Time{}
+	for _, it := range batch {
+		if !it.entry.dirty && !it.entry.row.Open() {
+			delete(s.calls, it.row.ID)
+		}
+		for _, t := range it.tickets {
+			t.resolve(nil)
+		}
+	}
+	more := len(s.dirty) > 0
+	if !more {
+		for _, t := range s.barriers {
+			t.resolve(nil)
+		}
+		s.barriers = nil
+	}
+	lost := s.lost
+	s.mu.Unlock()
+	if recovered {
+		s.opt.Log.Info("records are being saved again", "rows", len(batch), "lost", lost)
+	}
+	return more
+}
+
+// putBack queues the batch again, in front of what came meanwhile.
+func (s *Store) putBack(batch []item, err error) {
+	s.mu.Lock()
+	s.writing = 0
+	front := make([]*entry, 0, len(batch)+len(s.dirty))
+	for _, it := range batch {
+		if !it.entry.dirty {
+			it.entry.dirty = true
+			front = append(front, it.entry)
+		}
+		for _, t := range it.tickets {
+			t.resolve(unsaved(err))
+		}
+	}
+	s.dirty = append(front, s.dirty...)
+	// Rows that came during the transaction wait for a ticket that would now take long.
+	for _, e := range s.dirty {
+		for _, t := range e.tickets {
+			t.resolve(unsaved(err))
+		}
+		e.tickets = nil
+	}
+	for _, t := range s.barriers {
+		t.resolve(unsaved(err))
+	}
+	s.barriers = nil
+	s.mu.Unlock()
+	s.fail(err)
+}
+
+// fail notes why saving does not work, and says so once.
+func (s *Store) fail(err error) {
+	s.mu.Lock()
+	first := s.failure == nil
+	s.failure = err
+	if first {
+		s.since = time.Now()
+	}
+	s.trim()
+	s.mu.Unlock()
+	if first {
+		s.opt.Log.Error("records can't be saved; they are kept in memory and tried again", "dir", s.db.dir, "reason", explain(err),
+			"kept", s.opt.Limit)
+	}
+}
