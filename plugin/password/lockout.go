@@ -1,0 +1,258 @@
+package password
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	lockoutVersion = 1
+	// maxLockouts bounds the state. When it is full, the account that failed longest ago goes, one that is not locked out first.
+	maxLockouts     = 10_000
+	maxLockoutBytes = 8 << 20
+	// lockoutRetry is how long the file is left alone after its lock could not be had.
+	lockoutRetry = 30 * time.Second
+	// defaultReset is the ResetTime of RAS's AccountLockout, 2880 minutes.
+	defaultReset = 2880 * time.Minute
+)
+
+// LockoutPath is where the dialog keeps its failures, for Unlock.
+func LockoutPath(stateDir, dialog string) string {
+	return filepath.Join(stateDir, "lockout-"+url.PathEscape(dialog)+".json")
+}
+
+// Unlock forgets the failures of an account on every line of the dialog whose state is in path, and says whether there were any. A
+// running host sees it at the next try.
+func Unlock(path, name string) (bool, error) {
+	unlock, err := lockFile(context.Background(), path)
+	if err != nil {
+		return false, fmt.Errorf("lock-out state: %w", err)
+	}
+	defer unlock()
+	state, _, err := loadLockouts(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	before := len(state.Failures)
+	key := state.key(name)
+	state.Failures = slices.DeleteFunc(state.Failures, func(f failures) bool { return f.Account == key })
+	if len(state.Failures) == before {
+		return false, nil
+	}
+	return true, state.save(path)
+}
+
+// failures is what is kept of an account on a line.
+type failures struct {
+	// Account is a keyed hash of the name: what was typed as a name may have been a password.
+	Account string `json:"account"`
+	Line    string `json:"line"`
+	Denials int    `json:"denials"`
+	// Since is the failure that the reset time runs from: the last one, or the one that locked the account out.
+	Since time.Time `json:"since"`
+}
+
+// lockoutState is the file. Failures are in the order of the last try, oldest first.
+type lockoutState struct {
+	Version  int        `json:"version"`
+	Key      string     `json:"key"`
+	Failures []failures `json:"failures"`
+}
+
+// key returns the name that failures of an account go by.
+func (s *lockoutState) key(name string) string {
+	mac := hmac.New(sha256.New, []byte(s.Key))
+	mac.Write([]byte(fold(name)))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// save replaces the file. The caller holds its lock.
+func (s *lockoutState) save(path string) error {
+	data, err := json.Marshal(s)
+	if err == nil {
+		err = writeFile(path, append(data, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("lock-out state: cannot write: %w", err)
+	}
+	return nil
+}
+
+// loadLockouts reads the file.
+func loadLockouts(path string) (*lockoutState, identity, error) {
+	data, info, err := readFile(path, maxLockoutBytes)
+	if err != nil {
+		return nil, identity{}, fmt.Errorf("lock-out state: %w", err)
+	}
+	var s lockoutState
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, identify(info), fmt.Errorf("lock-out state %s is damaged (remove it to forget all failures): %w", path, err)
+	}
+	if s.Version != lockoutVersion || s.Key == "" || len(s.Failures) > maxLockouts {
+		return nil, identify(info), fmt.Errorf("lock-out state %s is damaged (remove it to forget all failures): version %d", path, s.Version)
+	}
+	return &s, identify(info), nil
+}
+
+// lockout counts failures per account and line, so that nobody can lock a user out of the other lines. It knows no difference
+// between names that exist and names that do not.
+type lockout struct {
+	path    string
+	denials int
+	reset   time.Duration
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	state   *lockoutState
+	seen    identity
+	held    bool      // the file's lock is ours
+	broken  bool      // the last access failed, and it has been said
+	nextTry time.Time // of the file after its lock could not be had
+}
+
+// openLockout reads the state of an earlier run.
+func openLockout(path string, denials int, reset time.Duration, log *slog.Logger) (*lockout, error) {
+	l := &lockout{path: path, denials: denials, reset: reset, log: log, state: &lockoutState{Version: lockoutVersion, Key: rand.Text()}}
+	state, id, err := loadLockouts(path)
+	switch {
+	case err == nil:
+		l.state, l.seen = state, id
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	return l, nil
+}
+
+// judge takes the outcome of a comparison and returns the one that counts: false while the account is locked out on the line. A
+// success forgets the account's failures on the line, everything else is counted and written, so that a try costs the same whether
+// the account exists, is locked out, or neither. A file that cannot be used leaves the count in memory.
+func (l *lockout) judge(name, line string, matched bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.acquire()()
+	now := time.Now()
+	key := l.state.key(name)
+	var f failures
+	at := slices.IndexFunc(l.state.Failures, func(f failures) bool { return f.Account == key && f.Line == line })
+	if at >= 0 {
+		f = l.state.Failures[at]
+		l.state.Failures = slices.Delete(l.state.Failures, at, at+1)
+	}
+	if f.Since.After(now) {
+		f.Since = now // the clock was set back
+	}
+	if now.Sub(f.Since) >= l.reset {
+		f = failures{}
+	}
+	locked := f.Denials >= l.denials
+	if matched && !locked {
+		if at >= 0 {
+			l.save()
+		}
+		return true
+	}
+	if f.Denials++; !locked {
+		f.Since = now.UTC()
+	}
+	f.Account, f.Line = key, line
+	l.makeRoom(now)
+	l.state.Failures = append(l.state.Failures, f)
+	l.save()
+	return false
+}
+
+// makeRoom drops what has expired and, when the state is full, the oldest.
+func (l *lockout) makeRoom(now time.Time) {
+	all := slices.DeleteFunc(l.state.Failures, func(f failures) bool { return now.Sub(f.Since) >= l.reset })
+	if len(all) >= maxLockouts {
+		oldest := max(0, slices.IndexFunc(all, func(f failures) bool { return f.Denials < l.denials }))
+		all = slices.Delete(all, oldest, oldest+1)
+	}
+	l.state.Failures = all
+}
+
+// acquire takes the file's lock and reads it when another program, such as `rashost user unlock`, has replaced it. A caller who hangs
+// up does not keep the failure from being counted.
+func (l *lockout) acquire() (release func()) {
+	l.held = false
+	if time.Now().Before(l.nextTry) {
+		return func() {}
+	}
+	unlock, err := lockFile(context.Background(), l.path)
+	if err != nil {
+		l.nextTry = time.Now().Add(lockoutRetry)
+		l.report(err)
+		return func() {}
+	}
+	l.held = true
+	if err := l.reload(); err != nil {
+		l.report(err)
+	}
+	return unlock
+}
+
+// reload reads the file if it is another one than last time. One that was removed has forgotten all.
+func (l *lockout) reload() error {
+	info, err := os.Stat(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if l.seen != (identity{}) {
+			l.state.Failures, l.seen = nil, identity{}
+		}
+		return nil
+	}
+	if err != nil || identify(info) == l.seen {
+		return err
+	}
+	state, id, err := loadLockouts(l.path)
+	if err == nil {
+		l.state, l.seen = state, id
+	}
+	return err
+}
+
+// save writes the state and remembers the file as its own. Without the lock nothing is written.
+func (l *lockout) save() {
+	if !l.held {
+		return
+	}
+	err := l.state.save(l.path)
+	if err == nil {
+		var info fs.FileInfo
+		if info, err = os.Stat(l.path); err == nil {
+			l.seen = identify(info)
+		}
+	}
+	if err != nil {
+		l.report(err)
+		return
+	}
+	if l.broken {
+		l.broken = false
+		l.log.Info("lock-out state is written again", "file", l.path)
+	}
+}
+
+// report says once that the state is kept in memory only.
+func (l *lockout) report(err error) {
+	if !l.broken {
+		l.log.Error("lock-out counts are kept in memory only", "error", err)
+	}
+	l.broken = true
+}
