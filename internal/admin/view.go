@@ -1,0 +1,176 @@
+// Package admin is the control socket: HTTP and JSON over a unix socket, by which the other commands see and steer a running
+// daemon. docs/json.md documents what it answers; its structs are that document in Go.
+package admin
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Host is what the server shows and steers. All methods may be called from any goroutine. An error that wraps ErrNotFound or
+// ErrConflict becomes status 404 or 409, any other 500; its text is shown to the operator.
+type Host interface {
+	// Lines returns every line, in the order of the configuration.
+	Lines() []LineView
+	// Calls returns the calls that q chooses, newest first, live ones included.
+	Calls(ctx context.Context, q CallQuery) ([]CallView, error)
+	// Call returns one call, with Why filled in. id may be the beginning of an id, if only one call's id begins so.
+	Call(ctx context.Context, id string) (CallView, error)
+	// Hangup ends the call of a line. Disable takes a line out of service, Enable back. Reset hangs up and initialises anew.
+	Hangup(ctx context.Context, line string) error
+	Disable(ctx context.Context, line string) error
+	Enable(ctx context.Context, line string) error
+	Reset(ctx context.Context, line string) error
+	// Plugins returns the known plugins.
+	Plugins() []PluginView
+	// Health says whether the daemon works as it should.
+	Health() HealthView
+	// Watch returns a channel of changes from now on. It is closed when ctx ends, or earlier when the receiver is too slow. Hub
+	// implements it.
+	Watch(ctx context.Context) <-chan Event
+}
+
+// Errors that a Host wraps.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("not possible now")
+)
+
+// LineView is the state of a line.
+type LineView struct {
+	Name      string    `json:"name"`
+	Device    string    `json:"device"`
+	State     string    `json:"state"`
+	Condition string    `json:"condition"`
+	Since     time.Time `json:"since"`
+	Reason    string    `json:"reason,omitempty"`
+	NextTry   time.Time `json:"next_try,omitzero"`
+	CallID    string    `json:"call_id,omitempty"`
+	CallerID  string    `json:"caller_id,omitempty"`
+	Connect   string    `json:"connect,omitempty"`
+	User      string    `json:"user,omitempty"`
+	Calls     uint64    `json:"calls"`
+}
+
+// StepView is one step of the decision chain of a call.
+type StepView struct {
+	At   time.Time `json:"at"`
+	What string    `json:"what"`
+}
+
+// CallView is one call, live or past. Texts that came from the caller are escaped already.
+type CallView struct {
+	ID           string     `json:"id"`
+	Line         string     `json:"line"`
+	Device       string     `json:"device"`
+	Open         bool       `json:"open"`
+	Start        time.Time  `json:"start"`
+	Answered     time.Time  `json:"answered,omitzero"`
+	Decided      time.Time  `json:"decided,omitzero"`
+	End          time.Time  `json:"end,omitzero"`
+	CallerNumber string     `json:"caller_number,omitempty"`
+	CallerName   string     `json:"caller_name,omitempty"`
+	CallerStatus string     `json:"caller_status,omitempty"`
+	Called       string     `json:"called,omitempty"`
+	Connect      string     `json:"connect,omitempty"`
+	Dialog       string     `json:"dialog,omitempty"`
+	Plugin       string     `json:"plugin,omitempty"`
+	User         string     `json:"user,omitempty"`
+	Domain       string     `json:"domain,omitempty"`
+	Verdict      string     `json:"verdict"`
+	Code         uint32     `json:"code"`
+	CodeName     string     `json:"code_name,omitempty"`
+	Events       []uint32   `json:"events,omitempty"`
+	Service      string     `json:"service,omitempty"`
+	OctetsIn     uint64     `json:"octets_in"`
+	OctetsOut    uint64     `json:"octets_out"`
+	Cause        int        `json:"cause"`
+	CauseName    string     `json:"cause_name,omitempty"`
+	Reason       string     `json:"reason,omitempty"`
+	Exit         string     `json:"exit,omitempty"`
+	Steps        []StepView `json:"steps,omitempty"`
+	Why          string     `json:"why,omitempty"`
+}
+
+// CallQuery chooses calls. Zero fields choose everything; Limit 0 is the server's own limit.
+type CallQuery struct {
+	Since      time.Time
+	Line, User string
+	Open       bool
+	Limit      int
+}
+
+// PluginView is one plugin.
+type PluginView struct {
+	Name    string   `json:"name"`
+	Kind    string   `json:"kind"` // built-in, external or native
+	From    string   `json:"from"` // where it came from
+	Dialogs []string `json:"dialogs"`
+	Error   string   `json:"error,omitempty"`
+}
+
+// HealthView says whether the daemon works as it should.
+type HealthView struct {
+	OK      bool          `json:"ok"`
+	Started time.Time     `json:"started,omitzero"`
+	PID     int           `json:"pid,omitempty"`
+	Config  string        `json:"config,omitempty"`
+	Records RecordsHealth `json:"records"`
+	Dialogs DialogsHealth `json:"dialogs"`
+}
+
+// RecordsHealth says whether records reach the disk.
+type RecordsHealth struct {
+	OK      bool      `json:"ok"`
+	Reason  string    `json:"reason,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	Unsaved int       `json:"unsaved"`
+	Lost    uint64    `json:"lost"`
+}
+
+// DialogsHealth counts what the security host has in hand.
+type DialogsHealth struct {
+	Open         int    `json:"open"`
+	Deferred     int    `json:"deferred"`
+	LateCalls    uint64 `json:"late_calls"`
+	Workers      int    `json:"workers"`
+	WorkersStuck int    `json:"workers_stuck"`
+}
+
+// The types of Event.
+const (
+	EventLine    = "line"    // Line is new or has changed
+	EventRemoved = "removed" // the line named Name is gone
+	EventCall    = "call"    // Call has begun, changed or ended
+)
+
+// Event is one change.
+type Event struct {
+	Type string    `json:"type"`
+	At   time.Time `json:"at"`
+	Line *LineView `json:"line,omitempty"`
+	Name string    `json:"name,omitempty"`
+	Call *CallView `json:"call,omitempty"`
+}
+
+// LinesReply answers GET /v1/lines.
+type LinesReply struct {
+	Lines  []LineView `json:"lines"`
+	Health HealthView `json:"health"`
+}
+
+// CallsReply answers GET /v1/calls.
+type CallsReply struct {
+	Calls  []CallView `json:"calls"`
+	Health HealthView `json:"health"`
+}
+
+// PluginsReply answers GET /v1/plugins.
+type PluginsReply struct {
+	Plugins []PluginView `json:"plugins"`
+}
+
+type errorReply struct {
+	Error string `json:"error"`
+}
