@@ -51,7 +51,7 @@ func (t *Terminal) ReadLine(l Line) ([]byte, error) {
 // edit feeds the editor until the line ends.
 func (t *Terminal) edit(e *editor) ([]byte, error) {
 	for {
-		raw, err := t.next(e.Timeout, e.redraw)
+		raw, err := t.receive(e.Timeout, e.redraw)
 		if err != nil {
 			return nil, err
 		}

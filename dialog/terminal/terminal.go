@@ -25,8 +25,6 @@ var (
 	ErrGone = errors.New("terminal: the transaction is over")
 	// ErrFlood means that the caller sent MaxInput bytes: no human, no login script.
 	ErrFlood = errors.New("terminal: too much input")
-	// ErrPPP means that the caller's program speaks PPP instead of answering a prompt.
-	ErrPPP = errors.New("terminal: the caller sends PPP frames")
 )
 
 // MaxInput is how many bytes a caller may send in one conversation before it counts as a flood.
@@ -52,11 +50,8 @@ type Terminal struct {
 	event   *plugin.Event
 	notices []Notice
 	parity  parity
-	ppp     pppDetector
-	held    []byte // taken from the line, not yet given to the editor; a possible start of a PPP frame
-	ready   []byte // taken from the line, no PPP frame, next for the editor
-	skipLF  bool   // the last line ended with CR: an LF that follows belongs to it
-	taken   int    // bytes received in all
+	skipLF  bool // the last line ended with CR: an LF that follows belongs to it
+	taken   int  // bytes received in all
 }
 
 // New makes the conversation of transaction b. ctx is the worker's and ends with the transaction.
@@ -106,31 +101,7 @@ func (t *Terminal) send(chunk []byte) error {
 	}
 }
 
-// next returns the next byte for the editor. Bytes that may be the start of a PPP frame are held back until that is known, so that
-// no frame is ever echoed. timeout is in seconds, 0 means never.
-func (t *Terminal) next(timeout uint32, redraw func() string) (byte, error) {
-	for len(t.ready) == 0 {
-		b, err := t.receive(timeout, redraw)
-		if err != nil {
-			return 0, err
-		}
-		t.held = append(t.held, b)
-		switch t.ppp.feed(b) {
-		case pppFrame:
-			return 0, ErrPPP
-		case pppPossible:
-			continue
-		case pppNone:
-			t.ready, t.held = t.held, t.held[:0] // shared: held grows again only when ready is empty
-		}
-	}
-	b := t.ready[0]
-	t.ready[0] = 0
-	t.ready = t.ready[1:]
-	return b, nil
-}
-
-// receive takes one byte from the line.
+// receive takes one byte from the line. timeout is in seconds, 0 means never; redraw is what stands on the line, for after a notice.
 func (t *Terminal) receive(timeout uint32, redraw func() string) (byte, error) {
 	if t.ctx.Err() != nil {
 		return 0, ErrGone

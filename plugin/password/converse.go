@@ -35,8 +35,6 @@ func (p *Plugin) converse(ctx context.Context, b plugin.Begin) {
 	case err == nil:
 	case errors.Is(err, terminal.ErrGone) || ctx.Err() != nil:
 		return // the host knows, and owes End
-	case errors.Is(err, terminal.ErrPPP):
-		p.log.Info("caller speaks PPP instead of logging in", "line", b.Call.Line, "call", b.Call.ID)
 	case errors.Is(err, terminal.ErrFlood):
 		p.log.Warn("caller floods the prompt", "line", b.Call.Line, "call", b.Call.ID)
 		if t.Print("\n"+textDenied) != nil {
@@ -70,8 +68,10 @@ func (p *Plugin) login(ctx context.Context, t *terminal.Terminal, line string) (
 			restarts--
 			continue
 		}
-		last.name = ""
-		if ValidName(name) {
+		if name != "" {
+			last.name = ""
+		}
+		if plugin.ValidUserName(name) {
 			last.name = name
 		}
 		if err != nil {

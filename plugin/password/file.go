@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"rashost/plugin"
 )
 
 // MaxSecret is the longest password, in bytes. An empty one is never accepted.
@@ -150,7 +152,7 @@ func (f *File) rehash(ctx context.Context, name, old, hash string) error {
 
 // newHash checks name and secret and hashes. It comes before the lock, which is held for moments only.
 func (f *File) newHash(name string, secret []byte) (string, error) {
-	if !ValidName(name) {
+	if !plugin.ValidUserName(name) {
 		return "", nameError(name, ErrName)
 	}
 	if err := checkSecret(secret); err != nil {

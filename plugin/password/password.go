@@ -184,7 +184,7 @@ func (p *Plugin) KnownUser(name string) bool {
 func (p *Plugin) check(ctx context.Context, name string, secret []byte, line string) (user account, ok bool, err error) {
 	user, known := p.users.find(name)
 	against := p.nobody
-	usable := known && !user.Disabled && ValidName(name) && checkSecret(secret) == nil
+	usable := known && !user.Disabled && plugin.ValidUserName(name) && checkSecret(secret) == nil
 	if usable {
 		against = user.parsed.digest
 	}

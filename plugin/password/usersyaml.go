@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"rashost/plugin"
 )
 
 // fileVersion is the version field of the user file.
@@ -153,7 +155,7 @@ func (p *usersParser) entry(n *yaml.Node) {
 		return
 	}
 	switch first, twice := p.seen[fold(u.Name)]; {
-	case !ValidName(u.Name):
+	case !plugin.ValidUserName(u.Name):
 		p.fault(n, "name: %s is not allowed; %s", strconv.Quote(clip(u.Name)), nameRule)
 	case twice:
 		p.fault(n, "name: %s stands on line %d already (names compare without case)", strconv.Quote(u.Name), first)
