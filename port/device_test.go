@@ -251,8 +251,8 @@ func caseReadDeadline(t *testing.T, connect func() (Opener, farEnd)) {
 	}
 }
 
-// fill writes until the device takes no more.
-func fill(t *testing.T, d Device) {
+// fill writes until the device takes no more, and returns how much it took.
+func fill(t *testing.T, d Device) int {
 	t.Helper()
 	block := make([]byte, 4<<20)
 	if err := d.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
@@ -265,6 +265,7 @@ func fill(t *testing.T, d Device) {
 	if err := d.SetWriteDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
+	return n
 }
 
 func caseWriteDeadline(t *testing.T, connect func() (Opener, farEnd)) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -401,15 +402,29 @@ func (d *ttyDevice) closedForTest() error {
 // The kernel must not be asked to send what the far end does not take: a UART's close waits for it.
 func TestTTYCloseDropsOutput(t *testing.T) {
 	d, master := openTest(t, Settings{RTSCTS: true, XONXOFF: true})
-	fill(t, d)
+	took := fill(t, d)
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
-	tio, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS)
+	raw, err := master.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tio.Cflag&unix.CRTSCTS != 0 || tio.Iflag&(unix.IXON|unix.IXOFF) != 0 {
-		t.Errorf("flow control is still on: c_cflag %#o, c_iflag %#o", tio.Cflag, tio.Iflag)
+	err = raw.Control(func(fd uintptr) {
+		tio, err := unix.IoctlGetTermios(int(fd), unix.TCGETS) // the slave's
+		if err != nil || tio.Cflag&unix.CRTSCTS != 0 || tio.Iflag&(unix.IXON|unix.IXOFF) != 0 {
+			t.Errorf("flow control is still on: %+v, %v", tio, err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = master.SetReadDeadline(time.Now().Add(patience))
+	left, err := io.Copy(io.Discard, master)
+	if !errors.Is(err, unix.EIO) {
+		t.Errorf("the far end ends with %v", err)
+	}
+	if left >= int64(took) {
+		t.Errorf("all %d bytes that waited were sent", took)
 	}
 }
