@@ -60,7 +60,7 @@ func (t *transaction) callEnd() {
 
 // ended: End answered nonzero; a Complete that came meanwhile was not owed (rule C2).
 func (t *transaction) ended() {
-	t.chain.add("SecurityDialogEnd answered %v", t.endCall.code)
+	t.chain.add("SecurityDialogEnd answered %s", t.endCall.code.String())
 	t.close()
 	t.drain()
 }

@@ -1,0 +1,312 @@
+package dialog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"rashost/plugin"
+)
+
+func TestServiceStop(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		rc := d.receive(1, 0)
+		d.cancel(fmt.Errorf("SIGTERM: %w", ErrStop))
+		check(t, d.wait(), Stopped, 0, plugin.ErrorPortDisconnected, 0)
+		if !rc.set() || r.p.endCalls(d.b.HPort) != 1 {
+			t.Error("the plugin was not told")
+		}
+	})
+}
+
+func TestContextThatHasEndedAlready(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(errors.New("carrier lost"))
+		o := r.host.Run(ctx, r.line, r.p, r.o)
+		check(t, o, Dropped, 0, plugin.ErrorPortDisconnected, 0)
+		if len(r.p.begun) != 0 || r.line.ioCalls != 0 {
+			t.Error("the plugin was asked, or the line read, for a call that was over")
+		}
+		if !hasStep(o, "carrier lost") {
+			t.Errorf("steps: %v", o.Steps)
+		}
+	})
+}
+
+func TestEvent20099(t *testing.T) {
+	t.Run("the line cannot be read", func(t *testing.T) {
+		in(t, func(t *testing.T, r *rig) {
+			r.line.closed = true
+			check(t, r.run(r.line).wait(), Dropped, 0, plugin.ErrorPortDisconnected, plugin.EventCannotReceive)
+			if len(r.p.begun) != 0 {
+				t.Error("Begin was called")
+			}
+		})
+	})
+	t.Run("the first read fails", func(t *testing.T) {
+		in(t, func(t *testing.T, r *rig) {
+			d := r.start()
+			r.line.hangUp(errors.New("input/output trouble"))
+			check(t, d.wait(), Dropped, 0, plugin.ErrorPortDisconnected, plugin.EventCannotReceive)
+		})
+	})
+	t.Run("a later read fails", func(t *testing.T) {
+		in(t, func(t *testing.T, r *rig) {
+			d := r.start()
+			r.line.typed("x")
+			synctest.Wait()
+			r.line.hangUp(errors.New("input/output trouble"))
+			check(t, d.wait(), Dropped, 0, plugin.ErrorPortDisconnected, 0)
+		})
+	})
+	t.Run("no dialog on the line, by Read", func(t *testing.T) {
+		in(t, func(t *testing.T, r *rig) {
+			d := r.start()
+			r.line.typed("~\xff")
+			r.line.hangUp(fmt.Errorf("PPP: %w", ErrCannotReceive))
+			check(t, d.wait(), Dropped, 0, plugin.ErrorPortDisconnected, plugin.EventCannotReceive)
+		})
+	})
+	t.Run("no dialog on the line, by context", func(t *testing.T) {
+		in(t, func(t *testing.T, r *rig) {
+			d := r.start()
+			d.cancel(fmt.Errorf("PPP: %w", ErrCannotReceive))
+			check(t, d.wait(), Dropped, 0, plugin.ErrorPortDisconnected, plugin.EventCannotReceive)
+		})
+	})
+}
+
+// brokenLine reads nothing, without an error, for ever.
+type brokenLine struct{ *fakeLine }
+
+func (brokenLine) Read([]byte) (int, error) { return 0, nil }
+
+func TestLineThatReadsNothingIsLost(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		o := r.host.Run(t.Context(), brokenLine{r.line}, r.p, r.o)
+		check(t, o, Dropped, 0, plugin.ErrorPortDisconnected, plugin.EventCannotReceive)
+	})
+}
+
+func TestADeadlineOfTheOwnerIsADrop(t *testing.T) {
+	for name, late := range map[string]bool{"with the context": false, "without": true} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T, r *rig) {
+				d := r.start()
+				if err := r.line.SetReadDeadline(time.Unix(1, 0)); err != nil {
+					t.Fatal(err)
+				}
+				want := Stopped
+				if late {
+					want = Dropped
+				} else {
+					synctest.Wait()
+					d.cancel(ErrStop)
+				}
+				check(t, d.wait(), want, 0, plugin.ErrorPortDisconnected, 0)
+			})
+		})
+	}
+}
+
+func TestEvent20051_TimeoutIsClamped(t *testing.T) {
+	for given, want := range map[time.Duration]time.Duration{
+		0: 120 * time.Second, time.Second: 20 * time.Second, -1: 20 * time.Second, 20 * time.Second: 20 * time.Second,
+		600 * time.Second: 600 * time.Second, time.Hour: 600 * time.Second,
+	} {
+		in(t, func(t *testing.T, r *rig) {
+			r.o.Timeout = given
+			start := time.Now()
+			check(t, r.start().wait(), LimitReached, 0, plugin.ErrorRequestTimeout, plugin.EventAuthTimeout)
+			if got := time.Since(start); got != want {
+				t.Errorf("%v: limit after %v, want %v", given, got, want)
+			}
+			if said := r.log.count("event=20051"); (said == 1) != (given != 0 && given != want) {
+				t.Errorf("%v: event 20051 was logged %d times", given, said)
+			}
+		})
+	}
+}
+
+func TestWorkerPanics(t *testing.T) {
+	for name, work := range map[string]func(context.Context){
+		"panic":  func(context.Context) { panic("secret\x1b[2J" + strings.Repeat("x", 10000)) },
+		"goexit": func(context.Context) { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T, r *rig) {
+				d := r.start()
+				if !r.host.Go(d.b.HPort, work) {
+					t.Fatal("Go = false")
+				}
+				check(t, d.wait(), Completed, plugin.Error, plugin.ErrorProcessAborted, plugin.EventSecurityInternal)
+				if n := r.p.endCalls(d.b.HPort); n != 1 {
+					t.Errorf("End was called %d times, want once", n)
+				}
+				if r.log.count("panicked", "event=20098", "code=1067") != 1 || r.log.count("\x1b") != 0 || r.log.count(strings.Repeat("x", 300)) != 0 {
+					t.Error("the panic was not logged, or not escaped and bounded")
+				}
+			})
+		})
+	}
+}
+
+func TestWorkerPanicsAfterSuccess(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		r.p.onEnd = func(h plugin.HPORT) plugin.Code {
+			r.host.Go(h, func(context.Context) { panic("boom") })
+			time.Sleep(time.Second)
+			return plugin.ErrorPortDisconnected
+		}
+		d.complete(plugin.Success, 0, "eric")
+		check(t, d.wait(), Completed, plugin.Error, plugin.ErrorProcessAborted, plugin.EventSecurityInternal)
+	})
+}
+
+func TestWorkerPanicsInADeferral(t *testing.T) {
+	for _, abort := range []bool{false, true} {
+		in(t, func(t *testing.T, r *rig) {
+			r.p.onEnd = defers
+			d := r.start()
+			start := time.Now()
+			if abort {
+				r.line.hangUp(io.EOF)
+			} else {
+				d.complete(plugin.Success, 0, "eric")
+			}
+			synctest.Wait()
+			r.host.Go(d.b.HPort, func(context.Context) { panic("boom") })
+			if o := d.wait(); o.Granted() {
+				t.Error("granted")
+			}
+			if err := r.host.Shutdown(t.Context()); err != nil || time.Since(start) != 0 {
+				t.Errorf("the transaction was closed after %v, %v: the panic is the Complete that is owed", time.Since(start), err)
+			}
+		})
+	}
+}
+
+func TestWorkerContext(t *testing.T) {
+	for name, end := range map[string]func(r *rig, d *dialog){
+		"close": func(r *rig, d *dialog) { d.complete(plugin.Failure, 0, "eric") },
+		"abort": func(r *rig, d *dialog) { r.line.hangUp(io.EOF) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, func(t *testing.T, r *rig) {
+				r.o.Call.Line = "modem1"
+				d := r.start()
+				ended := make(chan bool, 1)
+				r.host.Go(d.b.HPort, func(ctx context.Context) {
+					hport, _ := pprof.Label(ctx, "hport")
+					line, _ := pprof.Label(ctx, "line")
+					if hport != utoa(d.b.HPort) || line != "modem1" {
+						t.Errorf("labels %q %q", hport, line)
+					}
+					<-ctx.Done()
+					ended <- true
+				})
+				synctest.Wait()
+				if len(ended) != 0 {
+					t.Fatal("the context ended early")
+				}
+				end(r, d)
+				<-ended
+				d.wait()
+			})
+		})
+	}
+}
+
+func TestStuckWorkerIsReported(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		release := make(chan struct{})
+		r.host.Go(d.b.HPort, func(context.Context) { <-release })
+		d.end()
+		time.Sleep(29 * time.Second)
+		synctest.Wait()
+		if s := r.host.Stats(); s.Workers != 1 || s.WorkersStuck != 0 {
+			t.Errorf("%+v before the grace is over", s)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if s := r.host.Stats(); s.WorkersStuck != 1 || r.log.count("have not ended") != 1 {
+			t.Errorf("%+v after the grace", s)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := r.host.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 workers") {
+			t.Errorf("Shutdown = %v", err)
+		}
+		close(release)
+	})
+}
+
+func TestManyTransactionsAtOnce(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		const n = 256
+		for i := range n {
+			d := r.run(newLine())
+			d.b = <-r.p.begun
+			user := fmt.Sprintf("user%d", i)
+			r.host.Go(d.b.HPort, func(ctx context.Context) {
+				ev, k := plugin.NewEvent(false), uint16(20)
+				mustPend(t, r.host.DialogSend(d.b.HPort, []byte("name? ")))
+				mustPend(t, r.host.DialogReceive(d.b.HPort, d.b.RecvBuf, &k, 0, ev))
+				if ev.Wait(ctx) == nil {
+					d.complete(plugin.Success, 0, string(d.b.RecvBuf[:k]))
+				}
+			})
+			go func() {
+				time.Sleep(time.Duration(i%7) * time.Millisecond)
+				d.line.typed(user)
+			}()
+			defer func() {
+				if o := d.wait(); o.User != user || !o.Granted() || d.line.output() != "name? " {
+					t.Errorf("%s was let in as %q", user, o.User)
+				}
+			}()
+		}
+	})
+}
+
+func TestNilLogger(t *testing.T) {
+	h := New(nil)
+	h.DialogComplete(plugin.NewMessage(1, plugin.Success, 0, "eric", ""))
+	if s := h.Stats(); s.LateCalls != 1 {
+		t.Errorf("LateCalls = %d", s.LateCalls)
+	}
+}
+
+func TestEveryStateHasADeadlineAndEveryStateWithALineADrop(t *testing.T) {
+	for s := stateBegin; s < stateClosed; s++ {
+		row := table[s]
+		if row[inDeadline].to == stateNone {
+			t.Errorf("state %d has no deadline", s)
+		}
+		withLine := s <= stateVerdict
+		if (row[inDrop].to != stateNone) != withLine {
+			t.Errorf("state %d: line %v, drop %v", s, withLine, row[inDrop].to)
+		}
+	}
+}
+
+func TestEndedHasWords(t *testing.T) {
+	seen := map[string]bool{}
+	for e := Ended(0); e <= EndOverdue; e++ {
+		if seen[e.String()] {
+			t.Errorf("%d reads %q like another", e, e)
+		}
+		seen[e.String()] = true
+	}
+}
