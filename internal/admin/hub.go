@@ -52,3 +52,10 @@ func (h *Hub) drop(ch chan Event) {
 		close(ch)
 	}
 }
+
+// Watched tells whether anybody watches, so that events nobody wants need not be made.
+func (h *Hub) Watched() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.watchers) > 0
+}

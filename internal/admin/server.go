@@ -23,7 +23,7 @@ const (
 	readTime    = 10 * time.Second
 	writeTime   = 30 * time.Second
 	actionTime  = 20 * time.Second // for a changing request: longer than a hang-up may take
-	closeTime   = 3 * time.Second
+	closeTime   = time.Second
 )
 
 // Options of Listen. Log nil discards.

@@ -189,6 +189,9 @@ func (c *checker) references(path string, l Line) {
 		names := slices.Sorted(maps.Keys(c.cfg.Dialogs))
 		c.wrong(path+".dialog", "there is no dialog %q: %s%s", bounded(l.Dialog), defined("dialogs", names), didYouMean(l.Dialog, names))
 	}
+	if c.cfg.Dialogs[l.Dialog].Plugin == "anyone" {
+		c.warn(path+".dialog", "plugin anyone lets every caller in: let the service ask for a password")
+	}
 	s, ok := c.cfg.Services[l.Service]
 	if !ok && l.Service != "" && !c.bad["services"] {
 		names := slices.Sorted(maps.Keys(c.cfg.Services))
@@ -291,8 +294,10 @@ func (c *checker) command(path string, argv []string) {
 	switch {
 	case len(argv) == 0:
 		c.wrong(path, "is missing: type command needs a list such as [\"/bin/login\"]")
-	case !filepath.IsAbs(argv[0]) && !strings.Contains(argv[0], "/"):
-		c.wrong(path, "%q is not a path: name the program with its whole path, no search is done", bounded(argv[0]))
+	case argv[0] == "":
+		c.wrong(path+"[0]", "is empty: the first item is the program")
+	case !filepath.IsAbs(argv[0]) && strings.Contains(argv[0], "/"):
+		c.wrong(path, "%q is a relative path: give the program's whole path, or its bare name", bounded(argv[0]))
 	}
 	for i, arg := range argv {
 		if strings.ContainsRune(arg, 0) {

@@ -160,7 +160,7 @@ func defaultConfig() Config {
 func defaultLine() Line {
 	return Line{
 		Modem: "auto", Baud: 115200, Parity: "none", Flow: "auto", Carrier: "auto", Rings: 1,
-		Settle: 500 * millisecond, Recovery: 30 * second, OnLoadError: "stop",
+		Settle: 500 * millisecond, Recovery: 16 * second, OnLoadError: "stop",
 	}
 }
 
@@ -176,7 +176,7 @@ func defaultService() Service {
 
 // commandWarning is the default of warning for a command. The other types carry data that a text in between would spoil.
 const (
-	commandWarning = 30 * second
+	commandWarning = 20 * second
 	unset          = Duration(-1)
 )
 

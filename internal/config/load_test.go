@@ -39,7 +39,7 @@ func TestDefaults(t *testing.T) {
 	if time.Duration(d.Timeout) != 120*time.Second || time.Duration(d.EndGrace) != 30*time.Second || d.Attempts != 3 || d.Echo != "off" {
 		t.Errorf("dialog defaults: %+v", d)
 	}
-	if time.Duration(s.Grace) != 5*time.Second || time.Duration(s.Warning) != 30*time.Second || s.Idle != 0 {
+	if time.Duration(s.Grace) != 5*time.Second || time.Duration(s.Warning) != 20*time.Second || s.Idle != 0 {
 		t.Errorf("service defaults: %+v", s)
 	}
 	if cfg.StateDir != DefaultStateDir || cfg.Control != DefaultControl || cfg.Records.OnFailure != "continue" || cfg.Log.Level != "info" {
@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 		{"root rule, external", replace("password}", "external}") + "    #", &Env{Root: true},
 			[]string{"dialogs.staff.user: is missing: rashost runs as root", "services.shell.run_as: is missing"}},
 		{"run_as", replace("[/bin/true]", "[/bin/true], run_as: \"no body\""), nil, []string{`services.shell.run_as: "no body" is not the name of a user`}},
-		{"command without a path", replace("/bin/true", "true"), nil, []string{`services.shell.command: "true" is not a path`}},
+		{"command without a path", replace("/bin/true", "bin/true"), nil, []string{`services.shell.command: "bin/true" is a relative path`}},
 		{"key of another type", replace("[/bin/true]", "[/bin/true], address: \"h:1\""), nil,
 			[]string{"services.shell.address: does not belong to type command, which takes command, run_as, grace, idle, absolute and warning"}},
 		{"tcp", replace("{type: command, command: [/bin/true]}", "{type: tcp, address: \"host:99999\"}"), nil, []string{`services.shell.address: "host:99999" is not host:port`}},

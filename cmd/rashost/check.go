@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+)
+
+func newCheckCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "all faults of the configuration at once, each with its place",
+		Long: "Reads the configuration as `rashost serve` would and names all its faults at once, each as file:line:column: path: what is\n" +
+			"wrong and what is allowed. Exit status 0: none, 2: some. Warnings alone are no fault.",
+		Args: arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			c, err := a.loadConfig()
+			if err != nil {
+				return a.faults(err)
+			}
+			for _, w := range c.Warnings {
+				fmt.Fprintln(a.stderr, onScreen("warning: "+w.Error()))
+			}
+			// The rest is known only to those who will use it: plugins their options, services their programs, lines their profiles.
+			h, err := newHouse(c, nil, pluginTable(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				return a.faults(err)
+			}
+			if _, err := lineConfigs(h); err != nil {
+				return a.faults(err)
+			}
+			fmt.Fprintf(a.stdout, "%s: no faults\n", onScreen(a.configPath))
+			return nil
+		},
+	}
+}
+
+// faults prints what is wrong, one a line as editors and grep like it, and makes the exit code 2. An error that is no fault of the
+// configuration goes on as it is.
+func (a *app) faults(err error) error {
+	if e, ok := errors.AsType[*exitError](err); ok {
+		err = e.err
+	}
+	fmt.Fprintln(a.stderr, onScreen(err.Error()))
+	return &exitError{code: exitUsage}
+}

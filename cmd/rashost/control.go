@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newHangupCommand(a *app) *cobra.Command {
+	return newControlCommand(a, "hangup", "end the call of a line", "hung up",
+		"Ends the call of LINE, whether it is in its dialog or its session. The record says Admin-Reset.")
+}
+
+func newDisableCommand(a *app) *cobra.Command {
+	return newControlCommand(a, "disable", "take a line out of service", "disabled",
+		"Takes LINE out of service: a call is ended, no other is answered, until `rashost enable LINE` or the next start.")
+}
+
+func newEnableCommand(a *app) *cobra.Command {
+	return newControlCommand(a, "enable", "put a disabled line back into service", "enabled",
+		"Puts LINE back into service after `rashost disable LINE`.")
+}
+
+func newResetCommand(a *app) *cobra.Command {
+	return newControlCommand(a, "reset", "hang up a line and initialise it anew", "reset",
+		"Ends the call of LINE, if there is one, and initialises it anew; also a quarantined one, at once.")
+}
+
+func newControlCommand(a *app, name, short, done, long string) *cobra.Command {
+	return &cobra.Command{
+		Use: name + " LINE", Short: short, Long: long, Args: arguments("LINE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := a.dial(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			if err := client.Do(cmd.Context(), name, args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s: %s\n", cell(args[0], 64), done)
+			return nil
+		},
+	}
+}

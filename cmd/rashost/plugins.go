@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"rashost/internal/admin"
+	"rashost/plugin"
+)
+
+func newPluginsCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "plugins",
+		Short: "built-in and configured plugins, and where each came from",
+		Long:  "Lists the plugins of the running rashost; without one, those that the configuration would give.",
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var reply admin.PluginsReply
+			client, err := a.dial(cmd.Context())
+			if err == nil {
+				defer client.Close()
+				reply, err = client.Plugins(cmd.Context())
+			} else {
+				reply.Plugins, err = a.pluginsOffline()
+			}
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.printJSON(reply)
+			}
+			writePlugins(a.stdout, reply.Plugins)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON (docs/json.md)")
+	return cmd
+}
+
+// pluginsOffline lists the plugins without a daemon. A configuration that cannot be read leaves the built-in ones.
+func (a *app) pluginsOffline() ([]admin.PluginView, error) {
+	c, err := a.loadConfig()
+	if err != nil {
+		fmt.Fprintln(a.stderr, "the dialogs are not shown, because the configuration cannot be used: see `rashost check`")
+		return pluginViews(pluginTable(), nil), nil
+	}
+	// Its error names what the views show too, and faults of services, which are not asked for here.
+	h, _ := newHouse(c, nil, pluginTable(), slog.New(slog.DiscardHandler))
+	return pluginViews(pluginTable(), h), nil
+}
+
+// pluginViews lists the plugins of the table with the dialogs of h that use them; h may be nil.
+func pluginViews(table map[string]plugin.Factory, h *house) []admin.PluginView {
+	var views []admin.PluginView
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		v := admin.PluginView{Name: name, Kind: "built-in", From: "rashost", Dialogs: []string{}}
+		if name == "external" || name == "native" {
+			v.Kind = name
+		}
+		if h != nil {
+			var faults []error
+			for _, dialog := range slices.Sorted(maps.Keys(h.dialogs)) {
+				if use := h.dialogs[dialog]; use.pluginName == name {
+					v.Dialogs = append(v.Dialogs, dialog)
+					faults = append(faults, use.err)
+				}
+			}
+			if err := errors.Join(faults...); err != nil {
+				v.Error = err.Error()
+			}
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+func writePlugins(w io.Writer, plugins []admin.PluginView) {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, "PLUGIN\tKIND\tFROM\tDIALOGS\tREMARK")
+	for _, p := range plugins {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", cell(p.Name, 40), cell(p.Kind, 20), cell(p.From, 60), cell(strings.Join(p.Dialogs, ", "), 60),
+			cell(p.Error, 300))
+	}
+	t.Flush()
+}
