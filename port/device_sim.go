@@ -1,0 +1,113 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"rashost/port/modemsim"
+)
+
+// simDevice is a tty on the pty of a virtual modem, and unlike a pty it has control signals: the modem's.
+type simDevice struct {
+	*ttyDevice
+	modem *modemsim.Modem
+	dtr   atomic.Bool // what we set
+	rts   atomic.Bool
+	off   context.CancelFunc // switches the modem off
+	done  chan struct{}      // it is off
+}
+
+// simOpener switches its modem on for as long as the device is open. The modem is the same one every time and keeps its settings;
+// a call on it ends with Close.
+type simOpener struct {
+	name     string
+	modem    *modemsim.Modem
+	settings Settings
+	log      *slog.Logger
+}
+
+// NewSimOpener returns the opener of a virtual modem, whose telephone side stays with the caller. It is what "sim:NAME" names, with
+// a modem that somebody else can call. Only one opener may have the modem. log may be nil.
+func NewSimOpener(name string, m *modemsim.Modem, s Settings, log *slog.Logger) Opener {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &simOpener{name: name, modem: m, settings: s, log: log}
+}
+
+// Open implements Opener.
+func (o *simOpener) Open(ctx context.Context) (Device, error) {
+	pty, err := modemsim.OpenPTY()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.name, err)
+	}
+	running, off := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := o.modem.Run(running, pty); err != nil {
+			o.log.Warn("the virtual modem failed", "device", o.name, "error", err)
+		}
+		_ = pty.Close() // Run does not when the modem is running already
+	}()
+	tty := &ttyOpener{path: pty.Path, settings: o.settings, locks: newLocker(LockOptions{Dirs: []string{}, Log: o.log})}
+	dev, err := tty.Open(ctx)
+	if err != nil {
+		off()
+		<-done
+		return nil, fmt.Errorf("%s: %w", o.name, err)
+	}
+	d := &simDevice{ttyDevice: dev.(*ttyDevice), modem: o.modem, off: off, done: done}
+	d.path = o.name
+	d.dtr.Store(true)
+	d.rts.Store(true)
+	return d, nil
+}
+
+// Close implements Device: the modem is switched off.
+func (d *simDevice) Close() error {
+	err := d.ttyDevice.Close()
+	d.off()
+	limit := time.NewTimer(closeLimit)
+	defer limit.Stop()
+	select {
+	case <-d.done:
+		return err
+	case <-limit.C:
+		return errors.Join(err, fmt.Errorf("%s: close: the virtual modem needs longer than %v", d.path, closeLimit))
+	}
+}
+
+// Signals implements Device. RI is never on: the modem says RING.
+func (d *simDevice) Signals() (Signals, error) {
+	if err := d.alive("read control signals"); err != nil {
+		return Signals{}, err
+	}
+	return Signals{DTR: d.dtr.Load(), RTS: d.rts.Load(), CTS: true, DSR: true, DCD: d.modem.DCD()}, nil
+}
+
+// SetDTR implements Device.
+func (d *simDevice) SetDTR(on bool) error {
+	if err := d.alive("set DTR"); err != nil {
+		return err
+	}
+	d.dtr.Store(on)
+	d.modem.SetDTR(on)
+	return nil
+}
+
+// SetRTS implements Device. The modem sends whatever RTS says.
+func (d *simDevice) SetRTS(on bool) error {
+	if err := d.alive("set RTS"); err != nil {
+		return err
+	}
+	d.rts.Store(on)
+	return nil
+}
+
+// alive fails when the device is closed, and with EIO when the modem is switched off.
+func (d *simDevice) alive(op string) error { return d.control(op, isTTY) }
