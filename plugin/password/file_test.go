@@ -1,0 +1,340 @@
+package password
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// cheapHash is of "correct horse" and fast.
+var cheapHash = glibcHashes["bcrypt 2b"]
+
+// writeUsers makes a user file from lines and returns its path.
+func writeUsers(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "users.yaml")
+	replaceUsers(t, path, text)
+	return path
+}
+
+// replaceUsers replaces a user file as an editor does.
+func replaceUsers(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path+".edit", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".edit", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// oneUser is a file with one user.
+func oneUser(name, hash string) string {
+	return fmt.Sprintf("version: 1\nusers:\n  - name: %s\n    hash: %s\n", name, hash)
+}
+
+func mustFile(t testing.TB, path string) *File {
+	t.Helper()
+	f, err := NewFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestFileLifeOfAUser(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.yaml")
+	f := mustFile(t, path)
+	if err := f.Add("Alice", []byte("sesame")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the new file: %v, %v", info.Mode(), err)
+	}
+	if err := f.Add("aLICE", []byte("other")); !errors.Is(err, ErrUserExists) {
+		t.Errorf("adding the same name in other case: %v", err)
+	}
+	verify := func(name, secret string, want bool) {
+		t.Helper()
+		if ok, err := f.Verify(name, []byte(secret)); ok != want || err != nil {
+			t.Errorf("Verify(%s, %s) = %v, %v", name, secret, ok, err)
+		}
+	}
+	verify("alice", "sesame", true)
+	verify("ALICE", "Sesame", false)
+	verify("alice", "", false)
+	if err := f.Passwd("alice", []byte("new secret")); err != nil {
+		t.Fatal(err)
+	}
+	verify("alice", "sesame", false)
+	verify("alice", "new secret", true)
+	if err := f.SetDisabled("alice", true); err != nil {
+		t.Fatal(err)
+	}
+	verify("alice", "new secret", false)
+	users, err := f.List()
+	if err != nil || len(users) != 1 {
+		t.Fatalf("List: %v, %v", users, err)
+	}
+	u := users[0]
+	if u.Name != "Alice" || u.Kind != "argon2id" || u.Mark != "" || !u.Disabled || time.Since(u.Created) > time.Hour || u.Changed.Before(u.Created) {
+		t.Errorf("List: %+v", u)
+	}
+	if err := f.SetDisabled("alice", false); err != nil {
+		t.Fatal(err)
+	}
+	verify("alice", "new secret", true)
+	if err := f.Remove("ALICE"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Verify("alice", nil); !errors.Is(err, ErrNoUser) {
+		t.Errorf("Verify of a removed user: %v", err)
+	}
+	for what, err := range map[string]error{
+		"Passwd": f.Passwd("alice", []byte("x")), "Remove": f.Remove("alice"), "SetDisabled": f.SetDisabled("alice", true),
+	} {
+		if !errors.Is(err, ErrNoUser) {
+			t.Errorf("%s of a removed user: %v", what, err)
+		}
+	}
+}
+
+func TestFileRefusesNamesAndSecrets(t *testing.T) {
+	f := mustFile(t, filepath.Join(t.TempDir(), "users.yaml"))
+	for _, name := range []string{"", "-rf", " alice", "al ice", "alice\n", "../x", ".x", "@x", "j\xc3\xb6rg", strings.Repeat("x", 65)} {
+		if err := f.Add(name, []byte("x")); !errors.Is(err, ErrName) {
+			t.Errorf("Add(%q): %v", name, err)
+		}
+	}
+	if err := f.Add("alice", nil); !errors.Is(err, ErrNoSecret) {
+		t.Errorf("empty secret: %v", err)
+	}
+	if err := f.Add("alice", make([]byte, MaxSecret+1)); !errors.Is(err, ErrLongSecret) {
+		t.Errorf("long secret: %v", err)
+	}
+	if _, err := f.List(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("refused users made a file: %v", err)
+	}
+	if err := f.Passwd("alice", []byte("x")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Passwd without a file: %v", err)
+	}
+}
+
+func TestListMarksOtherKinds(t *testing.T) {
+	text := "version: 1\nusers:\n"
+	var names []string
+	for name, hash := range glibcHashes {
+		names = append(names, name)
+		text += fmt.Sprintf("  - {name: u%d, hash: %s}\n", len(names), hash)
+	}
+	users, err := mustFile(t, writeUsers(t, text)).List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, u := range users {
+		kind, _, _ := strings.Cut(names[i], " ")
+		if u.Kind != kind || u.Mark != "rehash at next login: "+kind {
+			t.Errorf("%s: %+v", names[i], u)
+		}
+	}
+	other := "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+	if users, err = mustFile(t, writeUsers(t, oneUser("a", other))).List(); err != nil || users[0].Mark != "rehash at next login: argon2id" {
+		t.Errorf("another cost: %+v, %v", users, err)
+	}
+}
+
+func TestUserFileFaults(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"empty":            {"", "empty"},
+		"no version":       {"users: []\n", "line 1: version: 1 is missing"},
+		"future version":   {"version: 2\n", "line 1: version must be 1"},
+		"unknown key":      {"version: 1\nuser: []\n", `line 2: the file: unknown key "user"`},
+		"unknown user key": {oneUser("a", cheapHash) + "    shell: /bin/sh\n", `line 5: user: unknown key "shell"`},
+		"key twice":        {oneUser("a", cheapHash) + "    name: b\n", `line 5: user: "name" stands twice`},
+		"name twice":       {oneUser("a", cheapHash) + "  - {name: A, hash: " + cheapHash + "}\n", `line 5: name: "A" stands on line 3 already`},
+		"bad name":         {oneUser("-a", cheapHash), `line 3: name: "-a" is not allowed`},
+		"no name":          {"version: 1\nusers:\n  - hash: " + cheapHash + "\n", `line 3: name: "" is not allowed`},
+		"no hash":          {"version: 1\nusers:\n  - name: a\n", "line 3: hash is missing"},
+		"bad hash":         {oneUser("a", "plain"), "line 4: hash: not a hash that is accepted"},
+		"dear hash":        {oneUser("a", strings.Replace(cheapHash, "$05$", "$31$", 1)), "line 4: hash: bcrypt: cost is 31"},
+		"bad time":         {oneUser("a", cheapHash) + "    created: soon\n", "line 5: created: wrong kind of value"},
+		"bad disabled":     {oneUser("a", cheapHash) + "    disabled: [yes]\n", "line 5: disabled: wrong kind of value"},
+		"not a list":       {"version: 1\nusers: {a: b}\n", "line 2: users must be a list"},
+		"not a mapping":    {"version: 1\nusers:\n  - alice\n", "line 3: user must be a mapping"},
+		"scalar":           {"hello\n", "line 1: the file must be a mapping"},
+		"second document":  {"version: 1\n---\nversion: 1\n", "more than one YAML document"},
+		"alias":            {"version: 1\nusers:\n  - {name: &x a, hash: " + cheapHash + "}\n", "line 3: user: anchors and aliases are not allowed"},
+		"syntax":           {"version: [1\n", "yaml: line"},
+		"all at once":      {oneUser("-a", "plain") + "  - name: b\n", "line 5: hash is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := writeUsers(t, c.text)
+			_, err := mustFile(t, path).List()
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v, want %q with the path", err, c.want)
+			}
+			if err := mustFile(t, path).Add("bob", []byte("x")); err == nil {
+				t.Error("Add changed a broken file")
+			}
+			if got, _ := os.ReadFile(path); string(got) != c.text {
+				t.Errorf("the broken file was changed to %q", got)
+			}
+		})
+	}
+}
+
+func TestUserFileMode(t *testing.T) {
+	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: true, 0o644: false, 0o604: false, 0o660: false, 0o602: false} {
+		path := writeUsers(t, oneUser("alice", cheapHash))
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		f := mustFile(t, path)
+		_, err := f.List()
+		if ok != (err == nil) || !ok && !strings.Contains(err.Error(), "chmod 600 "+path) {
+			t.Errorf("mode %04o: %v", mode, err)
+		}
+		if !ok {
+			continue
+		}
+		if err := f.SetDisabled("alice", true); err != nil {
+			t.Fatal(err)
+		}
+		if info, _ := os.Stat(path); info.Mode().Perm() != mode {
+			t.Errorf("mode %04o became %04o", mode, info.Mode().Perm())
+		}
+	}
+}
+
+// A reader sees the old file or the new one, never a part, and nothing is left beside it.
+func TestWriteIsAtomic(t *testing.T) {
+	path := writeUsers(t, oneUser("alice", cheapHash))
+	f := mustFile(t, path)
+	old, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if err := f.SetDisabled("alice", true); err != nil {
+		t.Fatal(err)
+	}
+	var was bytes.Buffer
+	if _, err := was.ReadFrom(old); err != nil || was.String() != oneUser("alice", cheapHash) {
+		t.Errorf("the old file was written to: %q, %v", was.String(), err)
+	}
+	// A temporary file that a crash has left does no harm.
+	if err := os.WriteFile(path+".new", []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SetDisabled("alice", false); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if !slices.Equal(names, []string{"users.yaml", "users.yaml.lock"}) {
+		t.Errorf("the folder holds %v", names)
+	}
+}
+
+func TestFileBehindALinkIsReplaced(t *testing.T) {
+	real := writeUsers(t, oneUser("alice", cheapHash))
+	link := filepath.Join(t.TempDir(), "users.yaml")
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := mustFile(t, link).SetDisabled("alice", true); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v, %v", info.Mode(), err)
+	}
+	if users, err := mustFile(t, real).List(); err != nil || !users[0].Disabled {
+		t.Errorf("the file behind the link: %+v, %v", users, err)
+	}
+}
+
+func TestConcurrentChangesAreAllKept(t *testing.T) {
+	path := writeUsers(t, oneUser("alice", cheapHash))
+	const writers = 8
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			f := mustFile(t, path) // a File of its own, as another process has
+			if err := f.Add(fmt.Sprintf("user%d", i), []byte("sesame")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if users, err := mustFile(t, path).List(); err != nil || len(users) != writers+1 {
+		t.Errorf("%d users, %v", len(users), err)
+	}
+}
+
+func TestHeldLockIsAnError(t *testing.T) {
+	path := writeUsers(t, oneUser("alice", cheapHash))
+	unlock, err := lockFile(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mustFile(t, path).Remove("alice"); err == nil || !strings.Contains(err.Error(), path+".lock: another program holds the lock") {
+		t.Errorf("got %v", err)
+	}
+	unlock()
+	if err := mustFile(t, path).Remove("alice"); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzParseUsers(f *testing.F) {
+	f.Add([]byte(oneUser("alice", cheapHash)))
+	f.Add([]byte("version: 1\nusers: []\n"))
+	f.Add([]byte("version: 1\nusers:\n  - {name: a, hash: " + glibcHashes["yescrypt"] + ", disabled: true, created: 2026-01-02T03:04:05Z}\n"))
+	f.Add([]byte("a: &a [*a, *a]\n---\n"))
+	h := mustHashes(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		users, err := parseUsers(data, h)
+		if err != nil {
+			return
+		}
+		text, err := formatUsers(users)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := parseUsers(text, h)
+		if err != nil || len(again) != len(users) {
+			t.Fatalf("written as %q, which reads as %v, %v", text, again, err)
+		}
+		for i, u := range users {
+			if a := again[i]; a.Name != u.Name || a.Hash != u.Hash || a.Disabled != u.Disabled || !a.Created.Equal(u.Created) || !a.Changed.Equal(u.Changed) {
+				t.Fatalf("%+v became %+v", u, a)
+			}
+		}
+	})
+}
+
+func FuzzParseHash(f *testing.F) {
+	for _, hash := range glibcHashes {
+		f.Add(hash)
+	}
+	f.Add("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	h := mustHashes(f)
+	f.Fuzz(func(t *testing.T, hash string) {
+		if p, err := h.parse(hash); err == nil && (p.digest == nil || p.kind == "") {
+			t.Fatalf("%q: %+v", hash, p)
+		}
+	})
+}
