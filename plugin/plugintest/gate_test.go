@@ -71,7 +71,7 @@ func (g *gate) SecurityDialogBegin(b plugin.Begin) plugin.Code {
 	g.open[b.HPort] = b
 	g.mu.Unlock()
 	t := &talk{g: g, b: b, line: make([]byte, 0, 64)}
-	switch g.fault {
+	switch g.fault { //nolint:exhaustive // only the faults that belong here
 	case blocksInBegin:
 		t.run(g.life)
 		return plugin.NoError
@@ -101,7 +101,7 @@ func (g *gate) SecurityDialogEnd(hport plugin.HPORT) plugin.Code {
 	delete(g.open, hport)
 	delete(g.last, hport)
 	g.mu.Unlock()
-	switch g.fault {
+	switch g.fault { //nolint:exhaustive // only the faults that belong here
 	case defersEnd:
 		b.Host.Go(hport, func(context.Context) {
 			if last == nil {
@@ -142,7 +142,7 @@ func (t *talk) run(ctx context.Context) {
 		verdict = plugin.Success
 	}
 	t.report(verdict, user)
-	switch g.fault {
+	switch g.fault { //nolint:exhaustive // only the faults that belong here
 	case completesTwice:
 		t.b.Complete(plugin.NewMessage(t.b.HPort, verdict, plugin.NoError, user, ""))
 	case leaksWorker:
@@ -150,7 +150,7 @@ func (t *talk) run(ctx context.Context) {
 	case callsLate:
 		<-ctx.Done()
 		for range 100 {
-			t.b.Host.DialogSend(t.b.HPort, []byte("x"))
+			t.send("x")
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (t *talk) run(ctx context.Context) {
 // report gives the verdict, with the faults that belong there.
 func (t *talk) report(verdict plugin.Verdict, user string) {
 	code := plugin.NoError
-	switch t.g.fault {
+	switch t.g.fault { //nolint:exhaustive // only the faults that belong here
 	case forgetsComplete:
 		return
 	case grantsOther:
@@ -190,13 +190,13 @@ func (t *talk) report(verdict plugin.Verdict, user string) {
 
 // gone is for a caller who has hung up or fallen silent.
 func (t *talk) gone(ctx context.Context) {
-	switch t.g.fault {
+	switch t.g.fault { //nolint:exhaustive // only the faults that belong here
 	case grantsAfterDrop, grantsSilence:
 		t.b.Complete(plugin.NewMessage(t.b.HPort, plugin.Success, plugin.NoError, "errrr", ""))
 	case callsLate:
 		<-ctx.Done()
 		for range 100 {
-			t.b.Host.DialogSend(t.b.HPort, []byte("x"))
+			t.send("x")
 		}
 	case leaksWorker:
 		<-t.g.life.Done()
@@ -277,5 +277,5 @@ func (t *talk) key(ctx context.Context, timeout uint32) (byte, bool) {
 }
 
 func (t *talk) send(text string) {
-	t.b.Host.DialogSend(t.b.HPort, t.b.SendBuf[:copy(t.b.SendBuf, text)])
+	_ = t.b.Host.DialogSend(t.b.HPort, t.b.SendBuf[:copy(t.b.SendBuf, text)])
 }

@@ -91,9 +91,9 @@ func parseStack(dump []byte) goroutine {
 func packageOf(function string) string {
 	slash := strings.LastIndexByte(cutArgs(function), '/') + 1
 	if dot := strings.IndexByte(function[slash:], '.'); dot >= 0 {
-		return function[:slash+dot]
+		function = function[:slash+dot]
 	}
-	return function
+	return strings.ReplaceAll(function, "%2e", ".") // the runtime's way to write a dot in the last element
 }
 
 // cutArgs removes what follows the package: arguments and type parameters may hold slashes.

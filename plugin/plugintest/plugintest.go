@@ -23,8 +23,8 @@ type Subject struct {
 	New func() (plugin.Plugin, error)
 	// Good is the login that succeeds, of the caller n of Callers; the users should differ, so that mixed-up callers are seen.
 	Good func(n int) Login
-	// Bad is a login with a wrong secret. Its User is the name that the plugin must report with Failure, "" for any name. Nil means
-	// that the plugin cannot refuse a caller: the cases about refusal are skipped.
+	// Bad is a login with a wrong secret, through all attempts until the plugin refuses. Its User is the name that the plugin must
+	// report with Failure, "" for any name. Nil means that the plugin refuses nobody: the cases about refusal are left out.
 	Bad func(n int) Login
 	// Virtual runs every case in a bubble of testing/synctest, where waiting costs no time. It suits a plugin that is pure Go and
 	// blocks on nothing but channels, timers and events. Only Run heeds it.

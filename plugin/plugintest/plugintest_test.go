@@ -38,7 +38,11 @@ func TestReferencePluginPasses(t *testing.T) {
 
 // The deferral of End is legal too.
 func TestDeferringPluginPasses(t *testing.T) {
-	plugintest.Run(t, subject(defersEnd))
+	for _, name := range []string{"good", "bad", "again", "late", "drop", "drop-bad", "stop", "silence", "twenty"} {
+		if r := plugintest.RunCase(t, subject(defersEnd), name); len(r.Faults) > 0 {
+			t.Error(r)
+		}
+	}
 }
 
 func TestReferencePluginPassesInRealTime(t *testing.T) {

@@ -89,7 +89,10 @@ func (p *probe) SecurityDialogEnd(hport plugin.HPORT) plugin.Code {
 	return code
 }
 
-// called notes a Send, Receive or GetInfo; the format, if any, is for the trace. Now and then it looks whose goroutine makes the call.
+// lookedAt is how many calls of a transaction are looked at one by one; of those after them, only a few are.
+const lookedAt = 64
+
+// called notes a Send, Receive or GetInfo, and looks whose goroutine makes the call; the format, if any, is for the trace.
 func (p *probe) called(hport plugin.HPORT, code plugin.Code, format string, args ...any) plugin.Code {
 	t := p.tx(hport)
 	if t == nil {
@@ -103,11 +106,11 @@ func (p *probe) called(hport plugin.HPORT, code plugin.Code, format string, args
 			t.late++
 		}
 	})
-	if n <= 64 || n%64 == 0 {
+	if n <= lookedAt || n%1024 == 0 {
 		p.whose(t)
-	}
-	if format != "" {
-		t.x.trace("%s = %s", fmt.Sprintf(format, args...), code.String())
+		if format != "" {
+			t.x.trace("%s = %s", fmt.Sprintf(format, args...), code.String())
+		}
 	}
 	return code
 }
