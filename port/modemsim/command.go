@@ -1,0 +1,378 @@
+package modemsim
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// command executes one command line and says its result.
+func (m *Modem) command(line string, tooLong bool) {
+	if len(line) < 2 {
+		return
+	}
+	if m.opts.OnCommand != nil {
+		m.mu.Unlock()
+		m.opts.OnCommand(line)
+		m.mu.Lock()
+	}
+	if d := m.opts.Timing.Command; d > 0 {
+		m.wait(d, func() bool { return m.rw != nil && m.ctx.Err() == nil })
+	}
+	m.dte.last = line
+	result := "ERROR"
+	if !tooLong {
+		x := &executor{d: &m.dte, m: m, reject: m.faults.Reject}
+		result = x.run(line[2:])
+		m.signal()
+	}
+	if m.faults.RingInCommand > 0 {
+		m.faults.RingInCommand--
+		m.result("RING")
+	}
+	if result != "" {
+		m.result(result)
+	}
+	if m.faults.MuteAfter > 0 {
+		if m.faults.MuteAfter--; m.faults.MuteAfter == 0 {
+			m.faults.Mute = true
+		}
+	}
+}
+
+var errCommand = errors.New("no such command")
+
+// executor runs the commands of one line. Without m only settings can be made.
+type executor struct {
+	d      *dte
+	m      *Modem
+	reject []string
+	result string // of the action that ends the line, "" for none, when ended
+	ended  bool
+}
+
+// run executes a line without its AT and returns the result to say, "" for one that comes later.
+func (x *executor) run(line string) string {
+	if err := x.settings(line); err != nil {
+		return "ERROR"
+	}
+	if x.ended {
+		return x.result
+	}
+	return "OK"
+}
+
+// settings executes commands until one ends the line.
+func (x *executor) settings(line string) error {
+	for line != "" && !x.ended {
+		var cmd string
+		cmd, line = next(line)
+		if slices.ContainsFunc(x.reject, func(r string) bool { return strings.EqualFold(r, cmd) }) {
+			return errCommand
+		}
+		if err := x.one(cmd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// next cuts the first command off a line.
+func next(line string) (cmd, rest string) {
+	switch c := upper(line[0]); {
+	case c == ';' || c == ' ':
+		return "", line[1:]
+	case strings.IndexByte("+#-*", c) >= 0: // extended: up to the semicolon
+		cmd, rest, _ = strings.Cut(line, ";")
+		return cmd, rest
+	case c == 'D': // dialling takes the rest
+		return line, ""
+	case c == 'S':
+		i := 1 + digits(line[1:])
+		if i < len(line) && line[i] == '=' {
+			i++
+			i += digits(line[i:])
+		} else if i < len(line) && line[i] == '?' {
+			i++
+		}
+		return line[:i], line[i:]
+	case strings.IndexByte(`&\%`, c) >= 0 && len(line) > 1:
+		i := 2 + digits(line[2:])
+		return line[:i], line[i:]
+	}
+	i := 1 + digits(line[1:])
+	return line[:i], line[i:]
+}
+
+func digits(s string) int {
+	return len(s) - len(strings.TrimLeft(s, "0123456789"))
+}
+
+func (x *executor) one(cmd string) error {
+	if cmd == "" {
+		return nil
+	}
+	switch c := upper(cmd[0]); {
+	case strings.IndexByte("+#-*", c) >= 0:
+		return x.extended(strings.ToUpper(cmd))
+	case c == 'D':
+		return x.action(func() { x.result = x.m.dial(cmd[1:]) })
+	case c == 'S':
+		return x.register(cmd[1:])
+	case strings.IndexByte(`&\%`, c) >= 0:
+		if len(cmd) < 2 {
+			return errCommand
+		}
+		return x.prefixed(strings.ToUpper(cmd[:2]), argument(cmd[2:]))
+	default:
+		return x.basic(c, argument(cmd[1:]))
+	}
+}
+
+// argument reads a command's number; none is 0, one over 255 is -1.
+func argument(s string) int {
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n > 255 {
+		return -1
+	}
+	return n
+}
+
+// action is a command that only a running modem can do.
+func (x *executor) action(do func()) error {
+	if x.m != nil {
+		x.ended = true
+		do()
+	}
+	return nil
+}
+
+// limits are the highest numbers that the basic commands take.
+var limits = map[byte]int{
+	'A': 0, 'B': 99, 'E': 1, 'H': 1, 'I': 11, 'L': 3, 'M': 3, 'N': 1, 'O': 3, 'P': 0, 'Q': 2, 'T': 0, 'V': 1, 'W': 2, 'X': 7, 'Y': 1, 'Z': 9,
+}
+
+func (x *executor) basic(c byte, n int) error {
+	d := x.d
+	if top, ok := limits[c]; !ok || n < 0 || n > top {
+		return errCommand
+	}
+	switch c {
+	case 'E':
+		d.echo = n == 1
+	case 'V':
+		d.numeric = n == 0
+	case 'Q':
+		d.quiet = n == 1
+	case 'X':
+		d.x = n
+	case 'Z':
+		return x.action(func() {
+			x.m.drop()
+			d.reset(x.m.opts.Stored)
+			x.result = "OK"
+		})
+	case 'H':
+		if x.m != nil && n == 0 {
+			x.m.drop()
+		}
+	case 'A':
+		return x.action(func() { x.result = x.m.offHook() })
+	case 'O':
+		return x.action(func() { x.result = x.m.online() })
+	case 'I':
+		if x.m != nil {
+			x.m.identify("I" + strconv.Itoa(n))
+		}
+	}
+	return nil
+}
+
+func (x *executor) prefixed(name string, n int) error {
+	if n < 0 {
+		return errCommand
+	}
+	d := x.d
+	switch name {
+	case "&F":
+		d.factory()
+	case "&D":
+		if n > 3 {
+			return errCommand
+		}
+		d.dtr = n
+	case "&C":
+		if n > 1 {
+			return errCommand
+		}
+		d.dcd = n
+	case "&V":
+		if x.m != nil {
+			x.m.info("E" + bit(d.echo) + " Q" + bit(d.quiet) + " V" + bit(!d.numeric) + " X" + strconv.Itoa(d.x) + " &C" + strconv.Itoa(d.dcd) + " &D" + strconv.Itoa(d.dtr))
+		}
+	case "&G", "&K", "&Q", "&S", "&W", "&Y", "&P", "&R", "&T", "&X", `\N`, `\Q`, `\J`, `\V`, `\G`, `\K`, "%C", "%E", "%L", "%Q":
+	default:
+		return errCommand
+	}
+	return nil
+}
+
+func bit(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
+}
+
+// register is S n = v, S n ? or S n.
+func (x *executor) register(arg string) error {
+	i := digits(arg)
+	r := argument(arg[:i])
+	if r < 0 {
+		return errCommand
+	}
+	switch rest := arg[i:]; {
+	case rest == "":
+	case rest == "?":
+		if x.m != nil {
+			v := strconv.Itoa(int(x.d.s[r]))
+			x.m.info("00"[:max(0, 3-len(v))] + v)
+		}
+	default:
+		v := argument(rest[1:])
+		if v < 0 || r == 1 {
+			return errCommand
+		}
+		x.d.s[r] = byte(v)
+	}
+	return nil
+}
+
+// reports are the extended parameters that are kept and can be asked for, with the value of the factory settings.
+var reports = map[string]string{
+	"+VCID": "0", "#CID": "0", "+MR": "0", "+ER": "0", "+DR": "0", "+ILRR": "0", "+IFC": "2,2", "+ICF": "3,3", "+IPR": "0", "+FCLASS": "0",
+	"+MS": "V34", "+ES": "3,0,2", "+DS": "3,0", "+ETBM": "1,1,20", "+GCI": "B5",
+}
+
+// extended is +NAME=value, +NAME?, +NAME=? or +NAME.
+func (x *executor) extended(cmd string) error {
+	name, value, assigned := strings.Cut(cmd, "=")
+	name, asked := strings.CutSuffix(name, "?")
+	switch name {
+	case "+GMI", "+GMM", "+GMR", "+FMI", "+FMM", "+FMR":
+		if x.m != nil {
+			x.m.identify(name)
+		}
+		return nil
+	}
+	initial, ok := reports[name]
+	if !ok {
+		return errCommand
+	}
+	switch {
+	case asked:
+		if value = x.d.params[name]; value == "" {
+			value = initial
+		}
+		if x.m != nil {
+			x.m.info(name + ": " + value)
+		}
+	case value == "?" || !assigned:
+	case len(value) > 32:
+		return errCommand
+	default:
+		return x.assign(name, value)
+	}
+	return nil
+}
+
+func (x *executor) assign(name, value string) error {
+	if name == "+VCID" || name == "#CID" {
+		n := argument(value)
+		if n < 0 || n > 2 {
+			return errCommand
+		}
+		x.d.callerID = n
+	}
+	x.d.set(name, value)
+	return nil
+}
+
+// identify says what the modem is.
+func (m *Modem) identify(name string) {
+	text, ok := m.opts.Identity[name]
+	if !ok {
+		text = map[string]string{
+			"I0": "56000", "I3": "rashost virtual modem", "+GMI": "rashost", "+FMI": "rashost", "+GMM": "virtual modem", "+FMM": "virtual modem",
+			"+GMR": "1.0", "+FMR": "1.0",
+		}[name]
+	}
+	if text != "" {
+		m.info(text)
+	}
+}
+
+// drop hangs up without a result of its own.
+func (m *Modem) drop() {
+	if m.call != nil {
+		m.over(m.call)
+		m.out.discard(m.rw)
+	}
+}
+
+// offHook is ATA. Without a ring there is nothing to answer.
+func (m *Modem) offHook() string {
+	if m.ring == nil {
+		return "NO CARRIER"
+	}
+	m.answer()
+	return ""
+}
+
+// online is ATO: back from command mode to the call.
+func (m *Modem) online() string {
+	if m.call == nil || m.call.state != callConnected {
+		return "NO CARRIER"
+	}
+	m.result(m.connectText(m.call.o.Connect))
+	m.mode = dataMode
+	m.esc.begin()
+	m.cond.Broadcast()
+	return ""
+}
+
+// dial is ATD: OnDial decides what comes of it.
+func (m *Modem) dial(number string) string {
+	number = strings.TrimLeft(strings.TrimSuffix(number, ";"), "TPtp ")
+	switch {
+	case m.call != nil:
+		return "ERROR"
+	case m.ring != nil, m.opts.OnDial == nil:
+		return "NO DIALTONE"
+	}
+	c := &FarCall{m: m, done: make(chan struct{})}
+	m.call = c
+	c.state, m.mode = callHandshake, handshakeMode
+	go func() {
+		result := m.opts.OnDial(number, c)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		text, ok := strings.CutPrefix(result, "CONNECT")
+		switch {
+		case c.state != callHandshake:
+		case !ok:
+			m.over(c)
+			m.result(result)
+		default:
+			if c.o.Connect = strings.TrimSpace(text); c.o.Connect == "" {
+				c.o.Connect = "-"
+			}
+			m.handshake(c, func() { m.connected(c) })
+		}
+	}()
+	return ""
+}
