@@ -2,6 +2,7 @@ package modemsim
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -235,12 +236,11 @@ func (x *executor) register(arg string) error {
 	if r < 0 {
 		return errCommand
 	}
-	switch rest := arg[i:]; {
-	case rest == "":
-	case rest == "?":
+	switch rest := arg[i:]; rest {
+	case "":
+	case "?":
 		if x.m != nil {
-			v := strconv.Itoa(int(x.d.s[r]))
-			x.m.info("00"[:max(0, 3-len(v))] + v)
+			x.m.info(fmt.Sprintf("%03d", x.d.s[r]))
 		}
 	default:
 		v := argument(rest[1:])

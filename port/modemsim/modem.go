@@ -334,11 +334,14 @@ func (m *Modem) hostClosed(closed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = closed
-	if f, ok := m.rw.(interface{ Flush() }); ok && closed {
-		f.Flush() // a closed tty receives nothing
-	}
 	if closed {
 		m.out.discard(m.rw)
+		for m.out.writing {
+			m.cond.Wait()
+		}
+		if f, ok := m.rw.(interface{ Flush() }); ok {
+			f.Flush() // a closed tty keeps nothing of what was received
+		}
 	}
 	m.setDTR(!closed)
 }

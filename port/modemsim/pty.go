@@ -81,9 +81,16 @@ func (p *PTY) HungUp() bool {
 	return hup
 }
 
-// Flush drops what the host has not read.
+// Flush drops what the host has not read. The line discipline of the host's end keeps it, and only a descriptor of that end reaches it.
 func (p *PTY) Flush() {
-	_ = p.raw.Control(func(fd uintptr) { _ = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCOFLUSH) })
+	host, err := os.OpenFile(p.Path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return
+	}
+	if raw, err := host.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCIFLUSH) })
+	}
+	_ = host.Close()
 }
 
 // waitOpen waits until the host has opened the pty again. There is no event for that: it looks often for a second, which is longer than
