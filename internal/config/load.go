@@ -53,7 +53,7 @@ func decode(file, abs string, data []byte, env Env) (*Config, error) {
 	cfg := defaultConfig()
 	cfg.file = abs
 	if w.budget < 0 {
-		return nil, w.faults.sorted()
+		return nil, w.all()
 	}
 	if len(w.faults) > 0 {
 		_ = root.Decode(&cfg) // what is left of it, for the rules between values
@@ -67,7 +67,7 @@ func decode(file, abs string, data []byte, env Env) (*Config, error) {
 	c := checker{walker: w, cfg: &cfg, env: env}
 	c.run()
 	if len(w.faults) > 0 {
-		return nil, w.faults.sorted()
+		return nil, w.all()
 	}
 	cfg.Warnings = c.warnings.sorted()
 	return &cfg, nil

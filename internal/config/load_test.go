@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -211,6 +212,23 @@ func TestAliasBomb(t *testing.T) {
 	b.WriteString("lock_dirs: *x9\nlines: *x9\nlog: {<<: [" + strings.Repeat("*x9, ", 9) + "]}\n")
 	if _, err := load(t, b.String(), Env{}); err == nil {
 		t.Error("an alias bomb was taken")
+	}
+}
+
+// Files that would take for ever, or fill the screen, are refused with few words.
+func TestBounds(t *testing.T) {
+	var many strings.Builder
+	for i := range maxKeys + 1 {
+		many.WriteString("k" + strconv.Itoa(i) + ": 1\n")
+	}
+	_, err := load(t, many.String(), testEnv)
+	if err == nil || !strings.Contains(err.Error(), "has 10001 keys: at most 10000 are allowed") {
+		t.Errorf("too many keys: %.200v", err)
+	}
+	_, err = load(t, "lines:\n"+strings.Repeat("  - x\n", maxFaults+5), testEnv)
+	faults, ok := errors.AsType[Faults](err)
+	if !ok || len(faults) != maxFaults+1 || !strings.HasSuffix(err.Error(), "and 5 more faults") {
+		t.Errorf("too many faults: %d", len(faults))
 	}
 }
 

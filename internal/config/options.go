@@ -34,7 +34,7 @@ func (o Options) Decode(into any) error {
 	w := newWalker(o.file, nil)
 	w.value(o.node, t.Elem(), spot{path: o.path}, at(o.node))
 	if len(w.faults) > 0 {
-		return w.faults.sorted()
+		return w.all()
 	}
 	if err := o.node.Decode(into); err != nil {
 		return Faults{{File: o.file, Line: o.node.Line, Column: o.node.Column, Path: o.path,

@@ -151,7 +151,7 @@ func breakingLine(lines [][]byte, said int) int {
 	var node yaml.Node
 	_ = yaml.NewDecoder(r).Decode(&node) // fails: that is why we are here
 	said = min(max(said, 1), len(lines))
-	const most = 8 << 20 // bytes parsed again at most
+	const most = 4 << 20 // bytes parsed again at most
 	work := 0
 	for n := r.next - 1; n >= said-1 && n >= 0; n-- {
 		prefix := bytes.Join(lines[:n], nil)

@@ -19,16 +19,32 @@ type walker struct {
 	file   string
 	keys   map[string]*key // nil for the options of plugins
 	faults Faults
+	more   int // faults that were not kept
 	places map[string]place // of each value that is set
 	bad    map[string]bool  // paths that have a fault already
 	open   []*yaml.Node     // anchors being expanded, against cycles
 	budget int              // nodes still allowed, against alias bombs
 }
 
-const maxNodes = 200_000
+// Bounds of what is looked at. The YAML library compares each key of a mapping with every other.
+const (
+	maxNodes  = 200_000
+	maxKeys   = 10_000 // of one mapping
+	maxFaults = 1000
+)
 
 func newWalker(file string, keys map[string]*key) *walker {
 	return &walker{file: file, keys: keys, places: map[string]place{}, bad: map[string]bool{}, budget: maxNodes}
+}
+
+// all returns the faults in order, nil when there are none.
+func (w *walker) all() Faults {
+	faults := w.faults.sorted()
+	if w.more > 0 {
+		last := faults[len(faults)-1]
+		faults = append(faults, Fault{File: w.file, Line: last.Line, Column: last.Column, Text: fmt.Sprintf("and %d more faults", w.more)})
+	}
+	return faults
 }
 
 // spot is a value's path as shown and as it stands in the table of keys.
@@ -47,6 +63,10 @@ func join(path, name string) string {
 
 func (w *walker) fault(at place, path, text string) {
 	w.bad[path] = true
+	if len(w.faults) >= maxFaults {
+		w.more++
+		return
+	}
 	w.faults = append(w.faults, Fault{File: w.file, Line: at.line, Column: at.column, Path: path, Text: text})
 }
 
@@ -186,6 +206,11 @@ type entry struct{ key, value *yaml.Node }
 
 // entries lists the keys of a mapping and of what it merges with <<, each once, and reports keys that stand twice.
 func (w *walker) entries(n *yaml.Node, s spot) []entry {
+	if len(n.Content) > 2*maxKeys {
+		w.fault(at(n), s.path, fmt.Sprintf("has %d keys: at most %d are allowed", len(n.Content)/2, maxKeys))
+		n.Content = nil
+		return nil
+	}
 	var own, merged []entry
 	var kept []*yaml.Node
 	defer func() { n.Content = kept }()
