@@ -1,0 +1,218 @@
+package port
+
+import (
+	"context"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// ring looks whether it has rung long enough. (RING.)
+func (l *line) ring(occurrence) {
+	l.in(timeState, ringGap)
+	if l.rings >= l.cfg.rings() && !l.refused {
+		l.post(evRings, "")
+	}
+}
+
+// ringStopped goes back to listening. (Deadline of ringing.)
+func (l *line) ringStopped(o occurrence) {
+	l.missed++
+	l.log.Info("call not answered: the ringing stopped", "rings", l.rings)
+	l.rings = 0
+	l.listen(o)
+}
+
+// letRing leaves a call unanswered that nobody may take. (Not to be answered.)
+func (l *line) letRing(o occurrence) {
+	l.refused = true
+	l.log.Warn("call not answered", "why", o.why)
+}
+
+// newCall makes the call that is to be answered.
+func (l *line) newCall() *Call {
+	c := &Call{
+		ID: l.mgr.ids.next(time.Now()), Line: l.cfg.Name, Device: l.cfg.Device, DeviceName: l.deviceName(),
+		Rings: l.rings, Start: time.Now(), wake: make(chan struct{}, 1), done: make(chan Outcome, 1),
+	}
+	if l.ids != nil {
+		c.CallerID = l.ids.CallerID()
+	}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	l.rings, l.ids = 0, nil
+	return c
+}
+
+// deviceName is the friendly name of the line's modem.
+func (l *line) deviceName() string {
+	if p := l.cfg.Profile; p != nil && p.Description != "" {
+		return p.Description
+	}
+	return "direct line"
+}
+
+// answer takes the call: the observer first, then ATA. (Entering answering.)
+func (l *line) answer(o occurrence) {
+	c := l.newCall()
+	if l.cfg.direct() {
+		c.connected = true
+		c.step("direct line: " + o.why)
+	} else {
+		c.step(ringText(c))
+	}
+	l.call = c
+	if err := l.mgr.observer.Answering(c.ctx, c); err != nil {
+		c.cancel(ErrClosed)
+		l.call = nil
+		if l.cfg.direct() {
+			l.post(evNoConnect, err.Error())
+		} else {
+			l.post(evRefused, err.Error())
+		}
+		return
+	}
+	l.dirty = true
+	c.observed = true
+	if l.cfg.direct() {
+		l.failures, l.tries = 0, 0
+		if l.dcd.usable {
+			l.obeyCarrier()
+		}
+		l.typedAhead(l.dcd.first)
+		l.dcd.first = nil
+		l.post(evServe, "")
+		return
+	}
+	command := l.cfg.Profile.Answer.Command
+	if l.write([]byte(command + "\r")) {
+		c.step("answered: " + command)
+		l.carrierBefore()
+	}
+}
+
+// ringText says how the call announced itself.
+func ringText(c *Call) string {
+	text := "RING " + strconv.Itoa(c.Rings)
+	if c.CallerID.Status != 0 || c.CallerID.Number != "" {
+		text += ", caller id " + strconv.Quote(c.CallerID.Number) + " (" + c.CallerID.Status.String() + ")"
+	}
+	return text
+}
+
+// answerTime is how long CONNECT may take.
+func (l *line) answerTime() time.Duration {
+	if l.cfg.Profile == nil || l.cfg.Profile.Answer.Timeout <= 0 {
+		return 80 * time.Second
+	}
+	return l.cfg.Profile.Answer.Timeout.Std()
+}
+
+// connected waits for carrier and the settle time. (CONNECT.)
+func (l *line) connected(occurrence) {
+	c := l.call
+	if c.connected {
+		return
+	}
+	c.connected = true
+	c.step("CONNECT " + strconv.Quote(c.Connect.Text))
+	l.failures, l.tries = 0, 0
+	l.in(timeState, l.cfg.Settle+2*carrierTime)
+	l.carrierAtConnect()
+	if l.cfg.Settle > 0 {
+		l.in(timeStep, l.cfg.Settle)
+	} else {
+		l.settled()
+	}
+}
+
+// settled serves the call, unless carrier is still awaited.
+func (l *line) settled() {
+	l.hang.settled = true
+	if l.carrierReady() {
+		l.post(evServe, "")
+	}
+}
+
+// maxTypedAhead bounds what a caller can type before the handler reads.
+const maxTypedAhead = 4096
+
+// typedAhead keeps bytes that came behind CONNECT for the handler.
+func (l *line) typedAhead(p []byte) {
+	if c := l.call; len(p) > 0 && len(c.typed)+len(p) <= maxTypedAhead {
+		c.in.Add(uint64(len(p)))
+		c.typed = append(c.typed, p...)
+	}
+}
+
+// serve gives the call to the handler. (Entering dialog.)
+func (l *line) serve(occurrence) {
+	c := l.call
+	l.typedAhead(l.park())
+	c.dev = l.tty.dev
+	c.dropLF = !l.cfg.direct() && l.split.AfterCR()
+	c.unread.Store(int32(len(c.typed)))
+	c.tail.on = !l.dcd.usable
+	if c.tail.received(c.typed) {
+		c.wakeLine()
+	}
+	l.split.Reset()
+	_ = c.dev.SetWriteDeadline(time.Time{})
+	l.lent = true
+	l.calls++
+	l.dirty = true
+	c.step("handed to the dialog")
+	l.log.Info("call", "call", c.ID, "caller_id", c.CallerID.Number, "connect", c.Connect.Text)
+	go c.serve(l.mgr.handler)
+}
+
+// letIn marks the session. (Call.Session.)
+func (l *line) letIn(occurrence) {
+	c := l.call
+	c.mu.Lock()
+	who := c.sessionAs
+	c.mu.Unlock()
+	c.step("let in as " + strconv.Quote(who))
+	l.dirty = true
+}
+
+// lookAtCall finds out why the call woke the line.
+func (l *line) lookAtCall() {
+	c := l.call
+	if l.state != Dialog && l.state != Session {
+		return
+	}
+	if err := c.fault.Load(); err != nil {
+		l.callBroke(*err)
+		return
+	}
+	if l.state == Dialog && c.letIn.Load() {
+		l.post(evLetIn, "")
+	}
+	l.lookAtTail()
+}
+
+// handlerReturned takes the data direction back.
+func (l *line) handlerReturned(out Outcome) {
+	c := l.call
+	l.lent = false
+	c.outcome = out
+	if c.crash != "" {
+		l.log.Error("the handler crashed", "call", c.ID, "panic", out.Reason, "stack", c.crash)
+	}
+	if c.letIn.Load() && l.state == Dialog {
+		l.post(evLetIn, "")
+	}
+	switch err := c.fault.Load(); {
+	case l.state != HangingUp && err != nil:
+		l.callBroke(*err)
+	default:
+		l.post(evServed, out.Reason)
+	}
+}
+
+// stack is the stack of a panic, bounded.
+func stack() string {
+	const most = 4096
+	s := debug.Stack()
+	return string(s[:min(len(s), most)])
+}

@@ -1,0 +1,221 @@
+package port
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// carrier is what a line knows of DCD in the present call, and between the calls of a direct line.
+type carrier struct {
+	low    bool      // it was low before this call
+	usable bool      // its loss ends this call
+	by     time.Time // required: it must be high by then
+	clear  bool      // CLOCAL is off: the kernel hangs the device up
+	first  []byte    // direct line: the bytes that began the call
+	told   bool      // that DCD is ignored has been logged
+	mark   uint64    // the tail that is being watched
+	since  time.Time // since when there was silence
+}
+
+const (
+	// carrierPoll is how often DCD is read in a call, and on a direct line that waits for one.
+	carrierPoll = 250 * time.Millisecond
+	// carrierTime is how long after CONNECT carrier may come.
+	carrierTime = 5 * time.Second
+)
+
+// mode is the line's carrier mode with its default.
+func (l *line) mode() CarrierMode {
+	if l.cfg.Carrier == "" {
+		return CarrierAuto
+	}
+	return l.cfg.Carrier
+}
+
+// readDCD reads DCD; ok is false when it cannot be read.
+func (l *line) readDCD() (high, ok bool) {
+	s, err := l.tty.dev.Signals()
+	return s.DCD, err == nil
+}
+
+// carrierBefore notes what DCD was before CONNECT.
+func (l *line) carrierBefore() {
+	l.dcd = carrier{told: l.dcd.told}
+	if l.mode() == CarrierIgnore {
+		return
+	}
+	high, ok := l.readDCD()
+	l.dcd.low = ok && !high
+}
+
+// carrierAtConnect begins to wait for carrier where it is required.
+func (l *line) carrierAtConnect() {
+	if l.mode() != CarrierRequired {
+		return
+	}
+	if high, ok := l.readDCD(); ok && high {
+		l.obeyCarrier()
+		return
+	}
+	l.dcd.by = time.Now().Add(carrierTime)
+	l.in(timePoll, carrierPoll)
+}
+
+// carrierReady says whether the call may begin, as far as carrier goes.
+func (l *line) carrierReady() bool {
+	switch l.mode() {
+	case CarrierRequired:
+		return l.dcd.usable
+	case CarrierAuto:
+		if high, ok := l.readDCD(); ok && high && l.dcd.low {
+			l.obeyCarrier()
+		} else if !l.dcd.told {
+			l.dcd.told = true
+			l.log.Info("carrier is ignored on this line: DCD did not rise with CONNECT", "readable", ok, "dcd", high)
+		}
+	}
+	return true
+}
+
+// obeyCarrier makes the loss of DCD end this call.
+func (l *line) obeyCarrier() {
+	l.dcd.usable = true
+	l.call.step("carrier is up and obeyed")
+	s := l.cfg.Settings()
+	s.CLOCAL = false
+	if err := l.tty.dev.Apply(s); err == nil {
+		l.dcd.clear = true
+	}
+	l.in(timePoll, carrierPoll)
+}
+
+// pollCarrier looks at DCD.
+func (l *line) pollCarrier() {
+	switch l.state {
+	case Listening:
+		l.watchForCarrier()
+	case Answering, Dialog, Session:
+		l.carrierInCall()
+	case HangingUp, Recovering:
+		if l.hang.phase == phaseQuiet {
+			l.directQuiet()
+		}
+	}
+}
+
+// carrierInCall looks at DCD while there is a caller.
+func (l *line) carrierInCall() {
+	s, err := l.tty.dev.Signals()
+	switch {
+	case err != nil && !errors.Is(err, errors.ErrUnsupported):
+		l.callBroke(err)
+	case err == nil && s.DCD && l.dcd.usable:
+		l.in(timePoll, carrierPoll)
+	case err == nil && s.DCD:
+		l.obeyCarrier()
+		if l.hang.settled {
+			l.settled()
+		}
+	case l.dcd.usable:
+		l.post(evCarrierLost, "DCD dropped")
+	case time.Now().Before(l.dcd.by):
+		l.in(timePoll, carrierPoll)
+	default:
+		l.post(evCarrierLost, "no carrier within "+carrierTime.String()+" of CONNECT")
+	}
+}
+
+// callBroke tells carrier loss from a lost device: when the kernel hangs a device up its node stays.
+func (l *line) callBroke(err error) {
+	l.hang.broken = true
+	if l.dcd.clear && exists(l.tty.dev.Path()) {
+		l.post(evCarrierLost, "the kernel hung the device up: carrier lost")
+		return
+	}
+	l.post(evGone, err.Error())
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// watchForCarrier looks whether a call begins on a direct line.
+func (l *line) watchForCarrier() {
+	if l.mode() == CarrierIgnore {
+		return
+	}
+	high, ok := l.readDCD()
+	switch {
+	case !ok:
+		return // the first byte begins a call
+	case !high:
+		l.dcd.low = true
+	case l.dcd.low:
+		l.directCall(true, nil)
+		return
+	}
+	l.in(timePoll, carrierPoll)
+}
+
+// directCall begins a call on a direct line, by carrier or by its first bytes.
+func (l *line) directCall(byCarrier bool, first []byte) {
+	l.dcd = carrier{usable: byCarrier, told: l.dcd.told, first: append([]byte(nil), first...)}
+	if byCarrier {
+		l.post(evCaller, "carrier came up")
+	} else {
+		l.post(evCaller, "first byte")
+	}
+}
+
+// directInput takes bytes from a direct line.
+func (l *line) directInput(p []byte) {
+	switch {
+	case l.state == Listening:
+		l.directBytes(p)
+	case l.hang.phase == phaseQuiet:
+		l.in(timeStep, directQuietTime)
+	}
+}
+
+// directBytes looks whether the first bytes begin a call, and keeps them for it.
+func (l *line) directBytes(p []byte) {
+	byCarrier := false
+	if l.mode() != CarrierIgnore {
+		high, ok := l.readDCD()
+		byCarrier = ok && high && l.dcd.low
+		if !byCarrier && l.mode() == CarrierRequired {
+			return // noise: nobody is there
+		}
+	}
+	l.directCall(byCarrier, p)
+}
+
+// lookAtTail starts the silence that must follow the modem's own words.
+func (l *line) lookAtTail() {
+	kind, mark := l.call.tail.stands()
+	if kind == 0 {
+		return
+	}
+	l.dcd.mark, l.dcd.since = mark, time.Now()
+	l.in(timeTail, silenceAfter(kind))
+}
+
+// tailDue ends the call when nothing was heard or sent since the modem's own words.
+func (l *line) tailDue() {
+	c := l.call
+	if c == nil {
+		return
+	}
+	kind, mark := c.tail.stands()
+	if kind == 0 || mark != l.dcd.mark {
+		return
+	}
+	if at := time.Unix(0, c.tail.written.Load()); at.After(l.dcd.since) {
+		l.dcd.since = at
+		l.in(timeTail, max(time.Nanosecond, time.Until(at.Add(silenceAfter(kind)))))
+		return
+	}
+	l.post(evCarrierLost, "the modem said "+kind.String()+", then there was silence")
+}

@@ -1,0 +1,138 @@
+package port
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"rashost/hardware"
+)
+
+// CarrierMode says how far a line trusts DCD (configuration, `carrier`).
+type CarrierMode string
+
+// The carrier modes. The empty mode is CarrierAuto.
+const (
+	// CarrierAuto obeys DCD in a call when it was low before and high after CONNECT of that call, and ignores it otherwise.
+	CarrierAuto CarrierMode = "auto"
+	// CarrierRequired wants DCD high within five seconds of CONNECT; its loss ends the call. On a direct line it must be seen low
+	// between calls.
+	CarrierRequired CarrierMode = "required"
+	// CarrierIgnore never reads DCD.
+	CarrierIgnore CarrierMode = "ignore"
+)
+
+// LineConfig describes one line. Two equal configurations are the same line: a reload does not touch it.
+type LineConfig struct {
+	// Name of the line, unique in a manager. Device is a path, "sim:NAME" or "pty:PATH".
+	Name, Device string
+	// Profile is the modem's; nil, or one with Direct set, makes a direct line. It must not change afterwards.
+	Profile *hardware.Profile
+	// Baud is the speed in bit/s; 0 means the profile's, and 9600 when that has none either.
+	Baud int
+	// Parity is none, even, odd, mark or space; "" means none. Parity other than none goes with seven bits.
+	Parity string
+	// Flow is none, rtscts or xonxoff; "" means the profile's.
+	Flow string
+	// Rings before the call is answered; 0 means 1. Direct lines have none.
+	Rings int
+	// Carrier mode; "" means auto.
+	Carrier CarrierMode
+	// Settle is kept between CONNECT and the first byte to the caller; 0 is no time.
+	Settle time.Duration
+	// IdleProbe is how often an idle modem is asked whether it still answers; 0 is never.
+	IdleProbe time.Duration
+	// Recovery is the longest wait between two tries to bring a failed or absent line back; 0 means the defaults.
+	Recovery time.Duration
+	// OutOfService, when not "", keeps the line disabled with this reason; its device is not opened and Enable is refused.
+	OutOfService string
+	// EndGrace is how long ServeCall may take to return once its call has ended; 0 means 5 s. The hang-up's own limit of 15 s
+	// counts too, so that more than that is of no use.
+	EndGrace time.Duration
+	// LockDirs are the folders for UUCP lock files; nil means the customary ones.
+	LockDirs []string
+}
+
+// defaultEndGrace is EndGrace when it is zero.
+const defaultEndGrace = 5 * time.Second
+
+// direct says whether the line has no modem.
+func (c *LineConfig) direct() bool { return c.Profile == nil || c.Profile.Direct }
+
+// rings is the number of rings before the answer, at least 1.
+func (c *LineConfig) rings() int { return max(c.Rings, 1) }
+
+// endGrace is EndGrace with its default.
+func (c *LineConfig) endGrace() time.Duration {
+	if c.EndGrace <= 0 {
+		return defaultEndGrace
+	}
+	return c.EndGrace
+}
+
+// dtrTime is how long DTR stays low at a hang-up.
+func (c *LineConfig) dtrTime() time.Duration {
+	if c.Profile == nil {
+		return hardware.Defaults().Hangup.DTRTime.Std()
+	}
+	return c.Profile.Hangup.DTRTime.Std()
+}
+
+// waitMost is the longest wait between tries whose own bound is most.
+func (c *LineConfig) waitMost(most time.Duration) time.Duration {
+	if c.Recovery > 0 {
+		return min(most, c.Recovery)
+	}
+	return most
+}
+
+// equal says whether a reload can leave the line alone.
+func (c *LineConfig) equal(other *LineConfig) bool { return reflect.DeepEqual(c, other) }
+
+// Settings are what the device is set to while no carrier is obeyed.
+func (c *LineConfig) Settings() Settings {
+	s := Settings{Baud: c.Baud, CLOCAL: true, HUPCL: true}
+	flow := c.Flow
+	if c.Profile != nil {
+		if s.Baud == 0 {
+			s.Baud = c.Profile.Baud
+		}
+		if flow == "" {
+			flow = string(c.Profile.Flow)
+		}
+	}
+	s.RTSCTS = flow == string(hardware.FlowRTSCTS)
+	s.XONXOFF = flow == string(hardware.FlowXONXOFF)
+	for p := ParityEven; p <= ParitySpace; p++ {
+		if c.Parity == p.String() {
+			s.Parity, s.Bits = p, 7
+		}
+	}
+	return s
+}
+
+// check finds what makes a line impossible.
+func (c *LineConfig) check() error {
+	if c.Name == "" {
+		return fmt.Errorf("line for device %q: the name is empty", c.Device)
+	}
+	switch c.Carrier {
+	case "", CarrierAuto, CarrierRequired, CarrierIgnore:
+	default:
+		return fmt.Errorf("line %s: carrier %q: allowed are auto, required, ignore", c.Name, c.Carrier)
+	}
+	switch c.Parity {
+	case "", "none", "even", "odd", "mark", "space":
+	default:
+		return fmt.Errorf("line %s: parity %q: allowed are none, even, odd, mark, space", c.Name, c.Parity)
+	}
+	switch c.Flow {
+	case "", "none", "rtscts", "xonxoff":
+	default:
+		return fmt.Errorf("line %s: flow %q: allowed are none, rtscts, xonxoff", c.Name, c.Flow)
+	}
+	if err := c.Settings().Validate(); err != nil {
+		return fmt.Errorf("line %s: %w", c.Name, err)
+	}
+	return nil
+}

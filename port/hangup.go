@@ -1,0 +1,444 @@
+package port
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"rashost/hardware"
+	"rashost/port/modem"
+)
+
+// phase is where a hang-up is. A recovery goes the same way, to free a modem that is stuck.
+type phase string
+
+const (
+	phaseNone    phase = ""
+	phaseHandler phase = "waiting for the handler" // DTR is low already
+	phaseDrain   phase = "sending what is queued"
+	phaseDTR     phase = "DTR low"
+	phaseReopen  phase = "device closed and opened"
+	phaseProbe   phase = "AT"
+	phaseEscape  phase = "escape"
+	phaseQuiet   phase = "silence"
+	phaseModem   phase = "reset" // recovery only
+	phaseDone    phase = "done"
+)
+
+const (
+	probeTime       = 2 * time.Second        // AT must be answered by OK
+	quietTime       = 200 * time.Millisecond // then nothing else may come
+	directQuietTime = time.Second            // silence that proves a direct line idle
+	drainTime       = 2 * time.Second        // what is queued at an orderly end may still go out
+	drainPoll       = 10 * time.Millisecond
+)
+
+// hangup is the state of a hang-up.
+type hangup struct {
+	phase   phase
+	began   time.Time
+	dtrLow  time.Time // since when DTR is low, zero when it is not
+	settled bool      // the settle time after CONNECT is over
+	orderly bool      // the handler ended the call: its last words may go out
+	broken  bool      // the device is dead
+	gone    bool      // and that is why the call ended
+	unset   bool      // the modem lost its settings
+	reopen  bool      // open the device anew afterwards
+	off     bool      // switch the line off afterwards
+}
+
+// why a call ends, for the handler, and what that is called in a record.
+var endings = []struct {
+	on    event
+	err   error
+	cause TerminateCause
+	text  string
+}{
+	{evCarrierLost, ErrCarrierLost, LostCarrier, "carrier lost"},
+	{evGone, ErrDeviceGone, PortError, "device gone"},
+	{evHangup, ErrHangup, AdminReset, "hung up by the operator"},
+	{evRestart, ErrReset, AdminReset, "line reset by the operator"},
+	{evDisable, ErrHangup, AdminReset, "line disabled by the operator"},
+	{evRemove, ErrRemoved, PortUnneeded, "line removed or changed by a reload"},
+	{evShutdown, ErrShutdown, AdminReboot, "service stops"},
+	{evDeadline, ErrOverdue, NASError, "deadline"},
+	{evNoConnect, ErrCarrierLost, PortError, "no connection"},
+}
+
+// hangUp begins to hang up. (Entering hanging-up.)
+func (l *line) hangUp(o occurrence) {
+	l.hang = hangup{
+		began: time.Now(), orderly: o.ev == evServed, broken: l.hang.broken, gone: o.ev == evGone,
+		reopen: o.ev == evRestart, off: o.ev == evDisable || o.ev == evRemove || o.ev == evShutdown,
+	}
+	l.leaving = l.leaving || o.ev == evRemove || o.ev == evShutdown
+	l.reopen = true // if the hang-up fails
+	l.rings, l.ids, l.connect = 0, nil, nil
+	l.in(timePoll, 0)
+	l.in(timeTail, 0)
+	l.tellCall(o)
+	if !l.hang.gone {
+		_ = l.tty.dev.Flush(In)
+		l.split.Reset()
+	}
+	if !l.lent {
+		l.takeBack(o)
+		return
+	}
+	l.hang.phase = phaseHandler
+	if err := l.tty.dev.Flush(Out); err == nil && !l.hang.gone && l.tty.dev.SetDTR(false) == nil {
+		l.hang.dtrLow = time.Now()
+	}
+	l.in(timeStep, l.cfg.endGrace())
+}
+
+// tellCall notes why the call ends and tells its handler.
+func (l *line) tellCall(o occurrence) {
+	c := l.call
+	if c == nil {
+		return
+	}
+	c.endedAt = l.hang.began
+	why := o.why
+	for _, e := range endings {
+		if e.on != o.ev {
+			continue
+		}
+		if o.cause != 0 {
+			e.cause = o.cause
+		}
+		if o.ev == evDeadline && l.stopping {
+			e.err, e.cause, why = ErrShutdown, AdminReboot, "service stops: the grace is over"
+		}
+		if o.ev == evDeadline && !c.connected {
+			e.cause = PortError
+		}
+		if why == "" {
+			why = e.text
+		}
+		c.lineCause, c.lineWhy = e.cause, why
+		c.cancel(e.err)
+		c.end(e.err)
+	}
+	if o.ev == evServed {
+		c.step("the handler is done: " + orElse(c.outcome.Reason, "no reason given"))
+		c.cancel(ErrClosed)
+		return
+	}
+	c.step("hang up: " + why)
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// takeBack takes the data direction over from the handler. (Handler returned.)
+func (l *line) takeBack(occurrence) {
+	h := &l.hang
+	l.in(timeStep, 0)
+	dev := l.tty.dev
+	if !h.broken {
+		_ = dev.SetReadDeadline(time.Time{})
+		if l.dcd.clear { // or the kernel would hang the device up when DTR drops
+			h.broken = dev.Apply(l.cfg.Settings()) != nil
+		}
+	}
+	l.dcd.clear = false
+	switch {
+	case h.gone:
+		l.post(evAbsent, "device gone: "+orElse(l.reason, "no reason known"))
+	case h.off || h.reopen:
+		l.offOrReopen()
+	case h.orderly && !h.broken:
+		l.drain()
+	default:
+		l.drop()
+	}
+}
+
+// offOrReopen does at the end of a call what the operator asked for.
+func (l *line) offOrReopen() {
+	if l.hang.dtrLow.IsZero() && !l.hang.broken {
+		_ = l.tty.dev.Flush(Out)
+		_ = l.tty.dev.SetDTR(false)
+	}
+	if l.hang.off {
+		l.post(evOff, "switched off")
+	} else {
+		l.post(evReopen, "reset by the operator")
+	}
+}
+
+// drain lets the handler's last words out before the hang-up.
+func (l *line) drain() {
+	n, err := l.tty.dev.OutQueue()
+	if err != nil || n == 0 || time.Since(l.hang.began) >= drainTime {
+		l.drop()
+		return
+	}
+	l.hang.phase = phaseDrain
+	l.in(timeStep, drainPoll)
+}
+
+// drop takes DTR down. A device without control signals is closed for the same time; a dead one is opened anew.
+func (l *line) drop() {
+	h, d := &l.hang, l.cfg.dtrTime()
+	switch {
+	case h.broken:
+		l.openAnew()
+		return
+	case !h.dtrLow.IsZero():
+	case d <= 0 || l.dtrIgnored():
+		_ = l.tty.dev.Flush(Out)
+		l.prove()
+		return
+	default:
+		_ = l.tty.dev.Flush(Out)
+		if err := l.tty.dev.SetDTR(false); err != nil {
+			h.broken = !errors.Is(err, errors.ErrUnsupported)
+			l.openAnew()
+			return
+		}
+		h.dtrLow = time.Now()
+	}
+	h.phase = phaseDTR
+	l.in(timeStep, max(time.Nanosecond, d-time.Since(h.dtrLow)))
+}
+
+func (l *line) dtrIgnored() bool {
+	return l.cfg.Profile != nil && l.cfg.Profile.DTR == hardware.DTRIgnored
+}
+
+// openAnew closes the device for the DTR time and opens it again.
+func (l *line) openAnew() {
+	l.hang.phase = phaseReopen
+	l.hang.dtrLow = time.Now()
+	l.closeDevice()
+	l.startOpen()
+}
+
+// dtrUp raises DTR and goes on to prove the line idle.
+func (l *line) dtrUp() {
+	_ = l.tty.dev.SetDTR(true)
+	l.hang.broken = false
+	l.note("DTR was low for " + time.Since(l.hang.dtrLow).Round(time.Millisecond).String())
+	if p := l.cfg.Profile; p != nil && p.DTR == hardware.DTRReset {
+		l.hang.unset = true
+	}
+	l.prove()
+}
+
+// prove finds out whether the line is on hook.
+func (l *line) prove() {
+	if l.cfg.direct() {
+		l.quiet()
+		return
+	}
+	if l.dcd.usable {
+		if high, ok := l.readDCD(); ok && high {
+			l.note("DCD is still high")
+			l.escape()
+			return
+		}
+	}
+	l.hang.phase = phaseProbe
+	l.split.Echo("")
+	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}})
+}
+
+// escape is the second way to hang up: out of data mode by "+++", then ATH.
+func (l *line) escape() {
+	p := l.cfg.Profile
+	l.hang.phase = phaseEscape
+	var steps []modem.Step
+	if h := p.Hangup; l.state == HangingUp && h.Escape != "" {
+		guard := max(h.Guard.Std(), time.Nanosecond)
+		steps = []modem.Step{
+			{Raw: true, NoReply: true, Delay: guard},
+			{Send: h.Escape, Raw: true, NoReply: true, Delay: guard},
+			{Send: h.Command, Optional: true, Timeout: probeTime},
+		}
+	} else if l.state == Recovering {
+		steps = commands(p, p.Recover)
+	}
+	l.startScript(append(steps, modem.Step{Send: "AT", Timeout: probeTime}))
+}
+
+// hangupStep goes on when a phase's time is over.
+func (l *line) hangupStep() {
+	switch l.hang.phase {
+	case phaseHandler:
+		l.abandon()
+	case phaseDrain:
+		l.drain()
+	case phaseDTR:
+		l.dtrUp()
+	case phaseQuiet:
+		l.idle()
+	case phaseNone, phaseReopen, phaseProbe, phaseEscape, phaseModem, phaseDone:
+	}
+}
+
+// hangupScriptOver goes on when the modem answered, or did not.
+func (l *line) hangupScriptOver(err error) {
+	switch {
+	case l.hang.phase == phaseModem:
+		l.idle()
+	case err == nil:
+		l.note("the modem answers AT")
+		l.quiet()
+	case l.hang.phase == phaseProbe:
+		l.note("no answer to AT: trying the escape")
+		l.escape()
+	case l.rings > 0 && time.Since(l.ringAt) < ringGap:
+		l.idle()
+	default:
+		l.post(evFailed, err.Error())
+	}
+}
+
+// quiet waits for silence. A recovery resets the modem instead: its set-up follows.
+func (l *line) quiet() {
+	if l.state == Recovering {
+		l.resetModem()
+		return
+	}
+	l.hang.phase = phaseQuiet
+	if !l.cfg.direct() {
+		l.in(timeStep, quietTime)
+		return
+	}
+	l.in(timeStep, directQuietTime)
+	l.directQuiet()
+}
+
+// directQuiet looks whether the other end of a direct line let go.
+func (l *line) directQuiet() {
+	if !l.dcd.usable {
+		return
+	}
+	if high, ok := l.readDCD(); ok && !high {
+		l.idle()
+		return
+	}
+	l.in(timePoll, carrierPoll)
+}
+
+// resetModem brings a modem that was stuck back to its stored settings.
+func (l *line) resetModem() {
+	p := l.cfg.Profile
+	if p == nil || p.Reset.Command == "" {
+		l.idle()
+		return
+	}
+	l.hang.phase = phaseModem
+	l.startScript([]modem.Step{
+		{Send: p.Reset.Command, Optional: true, Timeout: p.CommandTimeout.Std(), Delay: p.Reset.Delay.Std()},
+		{Send: "AT", Optional: true, Timeout: probeTime},
+	})
+}
+
+// idle ends the hang-up: it is proven.
+func (l *line) idle() {
+	l.in(timeStep, 0)
+	l.in(timePoll, 0)
+	l.hang.phase = phaseDone
+	l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
+	if l.hang.unset {
+		l.post(evUnset, "the modem lost its settings")
+	} else {
+		l.post(evIdle, "")
+	}
+}
+
+// abandon goes on without a handler that does not return: the device is closed under it.
+func (l *line) abandon() {
+	l.log.Error("the handler did not return: the device is closed under it", "call", l.call.ID, "grace", l.cfg.endGrace())
+	l.note("the handler did not return within " + l.cfg.endGrace().String() + ": given up")
+	if l.hang.off {
+		l.post(evOff, "switched off")
+		return
+	}
+	l.post(evReopen, "the handler of the last call did not return")
+}
+
+// overdue gives the hang-up up. (Deadline of hanging-up.)
+func (l *line) overdue(o occurrence) {
+	l.closeDevice()
+	l.failed(o)
+}
+
+// lostWhileHangingUp notes that the device went. (Device gone.)
+func (l *line) lostWhileHangingUp(o occurrence) {
+	l.hang.broken, l.hang.gone = true, true
+	if !l.lent {
+		l.post(evAbsent, "device gone: "+o.why)
+	}
+}
+
+// wantReopen is a reset in the middle of a hang-up.
+func (l *line) wantReopen(occurrence) {
+	l.hang.reopen = true
+	if !l.lent {
+		l.offOrReopen()
+	}
+}
+
+// wantOff switches the line off in the middle of a hang-up.
+func (l *line) wantOff(o occurrence) {
+	l.hang.off = true
+	l.leaving = l.leaving || o.ev != evDisable
+	if !l.lent {
+		l.offOrReopen()
+	}
+}
+
+// endCall ends the call for good: the hang-up was proven, or given up. (Leaving hanging-up.)
+func (l *line) endCall(next State, why string) {
+	c := l.call
+	if c == nil {
+		return
+	}
+	c.end(ErrClosed)
+	l.lent, l.call = false, nil
+	if next != Listening && next != Initializing {
+		c.step("the line is " + string(next) + ": " + orElse(why, "no reason given"))
+	}
+	l.dcd = carrier{told: l.dcd.told}
+	e := c.ending()
+	l.log.Info("call ended", "call", c.ID, "cause", e.Cause, "why", e.Reason, "in", e.In, "out", e.Out)
+	if c.observed {
+		l.mgr.observer.Ended(c, e)
+	}
+}
+
+// ending puts together what is known of a call that is over.
+func (c *Call) ending() End {
+	e := End{Cause: c.outcome.Cause, Reason: c.outcome.Reason, At: c.endedAt, Connected: c.connected}
+	if e.Cause == 0 {
+		e.Cause = c.lineCause
+	}
+	if e.Reason == "" {
+		e.Reason = c.lineWhy
+	}
+	if e.Cause == 0 {
+		e.Cause = NASRequest
+	}
+	e.In, e.Out = c.Octets()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e.Steps = append(e.Steps, c.steps...)
+	return e
+}
+
+// note adds to the call's chain of events, or to the log when there is no call.
+func (l *line) note(what string) {
+	if l.call != nil {
+		l.call.step(what)
+		return
+	}
+	l.log.Debug(what)
+}

@@ -1,0 +1,103 @@
+package port
+
+import (
+	"time"
+
+	"rashost/port/modem"
+)
+
+// input takes bytes from the device while no handler has it.
+func (l *line) input(p []byte) {
+	if l.cfg.direct() {
+		l.directInput(p)
+		return
+	}
+	if l.state == HangingUp && l.hang.phase == phaseQuiet {
+		l.in(timeStep, quietTime) // not quiet yet
+	}
+	for {
+		text, rest, ok := l.split.Next(p)
+		if !ok {
+			return
+		}
+		l.heard(text)
+		l.settle()
+		if l.state == Answering && l.call != nil && l.call.connected || l.lent {
+			l.typedAhead(rest)
+			return
+		}
+		p = rest
+	}
+}
+
+// heard takes one line from the modem.
+func (l *line) heard(text string) {
+	r := l.parse.Parse(text)
+	if l.state == Answering {
+		l.heardAnswer(r)
+		return
+	}
+	if r.Kind == modem.Ring {
+		l.heardRing(text)
+		return
+	}
+	if l.hang.phase == phaseProbe && r.Kind == modem.None && text == "AT" {
+		l.hang.unset = true // an echo: the modem was reset
+	}
+	if l.script != nil {
+		l.act(l.script.OnResult(r))
+	}
+	if r.Kind == modem.None && (l.state != Initializing || l.rings > 0) {
+		l.heardCallerID(text)
+	}
+}
+
+// heardRing counts a RING. In a state that cannot answer yet it is kept for later.
+func (l *line) heardRing(text string) {
+	now := time.Now()
+	if l.rings > 0 && now.Sub(l.ringAt) >= ringGap {
+		l.rings = 0 // that one gave up
+	}
+	if l.rings == 0 && now.Sub(l.idAt) >= ringGap {
+		l.ids = nil
+	}
+	l.rings++
+	l.ringAt = now
+	l.heardCallerID(text)
+	l.post(evRing, "")
+	if l.state == HangingUp && l.hang.phase == phaseQuiet {
+		l.idle() // a modem that rings is on hook
+	}
+}
+
+// heardCallerID keeps what a line says of the caller.
+func (l *line) heardCallerID(text string) {
+	if l.ids == nil {
+		l.ids = new(modem.CallerIDCollector)
+	}
+	if l.ids.Line(text) {
+		l.idAt = time.Now()
+	}
+}
+
+// heardAnswer takes one line between ATA and CONNECT.
+func (l *line) heardAnswer(r modem.Result) {
+	switch {
+	case r.Kind == modem.Connected:
+		if l.connect == nil {
+			l.connect = new(modem.ConnectCollector)
+		}
+		l.call.Connect = l.connect.Connect(r.Connect)
+		l.connect = nil
+		l.post(evConnect, "")
+	case r.Kind == modem.Info:
+		if l.connect == nil {
+			l.connect = new(modem.ConnectCollector)
+		}
+		l.connect.Line(r.Text)
+	case r.Kind == modem.Error:
+		l.queue = append(l.queue, occurrence{evNoConnect, "the modem refused to answer: " + r.Kind.String(), PortError})
+	case r.Kind.Failed():
+		l.queue = append(l.queue, occurrence{evNoConnect, "no connection: " + r.Kind.String(), LostCarrier})
+	}
+}

@@ -1,0 +1,479 @@
+package port
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"rashost/port/modem"
+)
+
+// State is what a line is doing. This file is the life of a line: the states, what can happen, the one table, the one loop. What a
+// row of the table does is in open.go, answer.go, carrier.go, hangup.go and recover.go.
+type State string
+
+// The states of a line, in the order of a call's life.
+const (
+	Absent       State = "absent"       // there is no device
+	Opening      State = "opening"      // the device is being opened and locked
+	Initializing State = "initializing" // the modem is being set up
+	Listening    State = "listening"    // waiting for a call
+	Ringing      State = "ringing"      // the phone rings
+	Answering    State = "answering"    // ATA sent: waiting for CONNECT, carrier and the settle time
+	Dialog       State = "dialog"       // the handler asks who is calling
+	Session      State = "session"      // the handler let the caller in
+	HangingUp    State = "hanging-up"   // the call is over: hang up, prove it
+	Recovering   State = "recovering"   // something failed: wait, then try again
+	Quarantined  State = "quarantined"  // it failed too often: try again slowly
+	Disabled     State = "disabled"     // switched off by the operator
+)
+
+// event is something that happens to a line.
+type event string
+
+const (
+	// The device.
+	evOpened event = "opened"
+	evAbsent event = "no device"
+	evBusy   event = "in use"
+	evBroken event = "open failed"
+	evGone   event = "device gone"
+	// The modem and the caller.
+	evReady       event = "ready"
+	evFailed      event = "failed"
+	evRing        event = "RING"
+	evRings       event = "rings reached"
+	evCaller      event = "carrier or first byte"
+	evRefused     event = "not to be answered"
+	evConnect     event = "CONNECT"
+	evNoConnect   event = "no CONNECT"
+	evServe       event = "settled"
+	evLetIn       event = "let in"
+	evServed      event = "handler returned"
+	evCarrierLost event = "carrier lost"
+	evIdle        event = "proven idle"
+	evUnset       event = "proven idle, settings lost"
+	evReopen      event = "reopen"
+	evOff         event = "off"
+	evGiveUp      event = "failed too often"
+	// Time, and the operator.
+	evDeadline event = "deadline"
+	evHangup   event = "hangup"
+	evRestart  event = "reset"
+	evDisable  event = "disable"
+	evEnable   event = "enable"
+	evRemove   event = "remove"
+	evShutdown event = "shutdown"
+)
+
+// row is one line of the table: in state, on what happens, go to next and do.
+type row struct {
+	state State
+	on    event
+	next  State
+	do    func(l *line, o occurrence)
+}
+
+// occurrence is an event with its particulars.
+type occurrence struct {
+	ev    event
+	why   string         // in plain words; "" for none
+	cause TerminateCause // what the event says of the call's end, 0 for nothing
+}
+
+// transitions is the table. What is not in it is in ignored.
+func transitions() []row {
+	return []row{
+		{Absent, evDeadline, Opening, (*line).open},
+		{Absent, evRestart, Opening, (*line).open},
+		{Absent, evDisable, Disabled, (*line).closeDown},
+		{Absent, evRemove, Disabled, (*line).leave},
+		{Absent, evShutdown, Disabled, (*line).leave},
+
+		{Opening, evOpened, Initializing, (*line).initialise},
+		{Opening, evAbsent, Absent, (*line).missing},
+		{Opening, evBusy, Recovering, (*line).waitForOther},
+		{Opening, evBroken, Recovering, (*line).failed},
+		{Opening, evDeadline, Recovering, (*line).failed},
+		{Opening, evDisable, Disabled, (*line).closeDown},
+		{Opening, evRemove, Disabled, (*line).leave},
+		{Opening, evShutdown, Disabled, (*line).leave},
+
+		{Initializing, evReady, Listening, (*line).listen},
+		{Initializing, evRing, Initializing, nil}, // counted; honoured when listening
+		{Initializing, evFailed, Recovering, (*line).failed},
+		{Initializing, evDeadline, Recovering, (*line).failed},
+		{Initializing, evGone, Absent, (*line).missing},
+		{Initializing, evRestart, Opening, (*line).open},
+		{Initializing, evDisable, Disabled, (*line).closeDown},
+		{Initializing, evRemove, Disabled, (*line).leave},
+		{Initializing, evShutdown, Disabled, (*line).leave},
+
+		{Listening, evRing, Ringing, (*line).ring},
+		{Listening, evCaller, Answering, (*line).answer},
+		{Listening, evDeadline, Listening, (*line).probeIdle},
+		{Listening, evFailed, Recovering, (*line).failed},
+		{Listening, evGone, Absent, (*line).missing},
+		{Listening, evRestart, Opening, (*line).open},
+		{Listening, evDisable, Disabled, (*line).closeDown},
+		{Listening, evRemove, Disabled, (*line).leave},
+		{Listening, evShutdown, Disabled, (*line).leave},
+
+		{Ringing, evRing, Ringing, (*line).ring},
+		{Ringing, evRings, Answering, (*line).answer},
+		{Ringing, evDeadline, Listening, (*line).ringStopped},
+		{Ringing, evGone, Absent, (*line).missing},
+		{Ringing, evRestart, Opening, (*line).open},
+		{Ringing, evDisable, Disabled, (*line).closeDown},
+		{Ringing, evRemove, Disabled, (*line).leave},
+		{Ringing, evShutdown, Disabled, (*line).leave},
+
+		{Answering, evRefused, Ringing, (*line).letRing},
+		{Answering, evConnect, Answering, (*line).connected},
+		{Answering, evServe, Dialog, (*line).serve},
+		{Answering, evNoConnect, HangingUp, (*line).hangUp},
+		{Answering, evCarrierLost, HangingUp, (*line).hangUp},
+		{Answering, evGone, HangingUp, (*line).hangUp},
+		{Answering, evDeadline, HangingUp, (*line).hangUp},
+		{Answering, evHangup, HangingUp, (*line).hangUp},
+		{Answering, evRestart, HangingUp, (*line).hangUp},
+		{Answering, evDisable, HangingUp, (*line).hangUp},
+		{Answering, evRemove, HangingUp, (*line).hangUp},
+		{Answering, evShutdown, HangingUp, (*line).hangUp},
+
+		{Dialog, evLetIn, Session, (*line).letIn},
+		{Dialog, evServed, HangingUp, (*line).hangUp},
+		{Dialog, evCarrierLost, HangingUp, (*line).hangUp},
+		{Dialog, evGone, HangingUp, (*line).hangUp},
+		{Dialog, evDeadline, HangingUp, (*line).hangUp},
+		{Dialog, evHangup, HangingUp, (*line).hangUp},
+		{Dialog, evRestart, HangingUp, (*line).hangUp},
+		{Dialog, evDisable, HangingUp, (*line).hangUp},
+		{Dialog, evRemove, HangingUp, (*line).hangUp},
+		{Dialog, evShutdown, Dialog, (*line).tellShutdown},
+
+		{Session, evServed, HangingUp, (*line).hangUp},
+		{Session, evCarrierLost, HangingUp, (*line).hangUp},
+		{Session, evGone, HangingUp, (*line).hangUp},
+		{Session, evDeadline, HangingUp, (*line).hangUp},
+		{Session, evHangup, HangingUp, (*line).hangUp},
+		{Session, evRestart, HangingUp, (*line).hangUp},
+		{Session, evDisable, HangingUp, (*line).hangUp},
+		{Session, evRemove, HangingUp, (*line).hangUp},
+		{Session, evShutdown, Session, (*line).tellShutdown},
+
+		{HangingUp, evServed, HangingUp, (*line).takeBack},
+		{HangingUp, evRing, HangingUp, nil}, // counted; honoured when listening
+		{HangingUp, evIdle, Listening, (*line).listen},
+		{HangingUp, evUnset, Initializing, (*line).initialise},
+		{HangingUp, evReopen, Opening, (*line).open},
+		{HangingUp, evOff, Disabled, (*line).closeDown},
+		{HangingUp, evAbsent, Absent, (*line).missing},
+		{HangingUp, evGone, HangingUp, (*line).lostWhileHangingUp},
+		{HangingUp, evFailed, Recovering, (*line).failed},
+		{HangingUp, evDeadline, Recovering, (*line).overdue},
+		{HangingUp, evRestart, HangingUp, (*line).wantReopen},
+		{HangingUp, evDisable, HangingUp, (*line).wantOff},
+		{HangingUp, evRemove, HangingUp, (*line).wantOff},
+		{HangingUp, evShutdown, HangingUp, (*line).wantOff},
+
+		{Recovering, evDeadline, Recovering, (*line).tryAgain},
+		{Recovering, evRing, Recovering, nil}, // counted; honoured when listening
+		{Recovering, evIdle, Initializing, (*line).initialise},
+		{Recovering, evUnset, Initializing, (*line).initialise},
+		{Recovering, evReopen, Opening, (*line).open},
+		{Recovering, evFailed, Recovering, (*line).failed},
+		{Recovering, evGiveUp, Quarantined, (*line).quarantine},
+		{Recovering, evAbsent, Absent, (*line).missing},
+		{Recovering, evGone, Absent, (*line).missing},
+		{Recovering, evRestart, Opening, (*line).open},
+		{Recovering, evDisable, Disabled, (*line).closeDown},
+		{Recovering, evRemove, Disabled, (*line).leave},
+		{Recovering, evShutdown, Disabled, (*line).leave},
+
+		{Quarantined, evDeadline, Opening, (*line).open},
+		{Quarantined, evRestart, Opening, (*line).open},
+		{Quarantined, evEnable, Opening, (*line).open},
+		{Quarantined, evDisable, Disabled, (*line).closeDown},
+		{Quarantined, evRemove, Disabled, (*line).leave},
+		{Quarantined, evShutdown, Disabled, (*line).leave},
+
+		{Disabled, evEnable, Opening, (*line).open},
+		{Disabled, evRemove, Disabled, (*line).leave},
+		{Disabled, evShutdown, Disabled, (*line).leave},
+	}
+}
+
+// deadline is how long a state may last.
+type deadline struct {
+	state State
+	rule  string                      // in plain words, for the documentation
+	limit func(l *line) time.Duration // 0 means none
+}
+
+// The limits of the states.
+const (
+	openLimit      = 10 * time.Second
+	initLimit      = time.Minute
+	ringGap        = 10 * time.Second
+	dialogLimit    = 15 * time.Minute
+	hangupLimit    = 15 * time.Second
+	quarantineTime = 5 * time.Minute
+)
+
+// deadlines is every state's limit. What happens then is the row for evDeadline.
+func deadlines() []deadline {
+	fixed := func(d time.Duration) func(*line) time.Duration { return func(*line) time.Duration { return d } }
+	return []deadline{
+		{Absent, "next try: 100 ms, doubled up to 5 s", func(l *line) time.Duration { return backoff(l.tries, absentFirst, absentMost) }},
+		{Opening, "10 s", fixed(openLimit)},
+		{Initializing, "60 s; after a call what is left of the 15 s since the hang-up began", (*line).initTime},
+		{Listening, "idle_probe; none without it", func(l *line) time.Duration { return l.cfg.IdleProbe }},
+		{Ringing, "10 s after the last RING", fixed(ringGap)},
+		{Answering, "the profile's answer time-out; then 5 s for carrier, and settle", (*line).answerTime},
+		{Dialog, "15 min, a backstop: dialogs have limits of their own; at shutdown the grace", fixed(dialogLimit)},
+		{Session, "none: the service's limits, the carrier and the operator end it; at shutdown the grace", fixed(0)},
+		{HangingUp, "15 s", fixed(hangupLimit)},
+		{Recovering, "next try: 1 s, doubled up to 16 s; then 15 s for each try", func(l *line) time.Duration { return backoff(l.failures, recoverFirst, recoverMost) }},
+		{Quarantined, "next try: 5 min", fixed(quarantineTime)},
+		{Disabled, "none: the operator ends it", fixed(0)},
+	}
+}
+
+// The timers of a line: its one time.Timer is set to the earliest.
+const (
+	timeState = iota // the state's deadline
+	timeStep         // the next step of what the state does
+	timePoll         // the next look at DCD
+	timeTail         // silence after the modem's own words
+	timeKinds
+)
+
+// line is one managed line: the state machine's own data. Nobody else touches it; they send requests and read the snapshot.
+type line struct {
+	cfg   LineConfig
+	mgr   *Manager
+	log   *slog.Logger
+	inbox chan request
+	done  chan struct{} // closed when the machine has ended and the device is given back
+	snap  atomic.Pointer[Snapshot]
+
+	state    State
+	since    time.Time
+	reason   string
+	dirty    bool // the snapshot is out of date
+	leaving  bool // the machine ends when disabled
+	stopping bool // the call was told that the service stops
+	queue    []occurrence
+	timer    *time.Timer
+	due      [timeKinds]time.Time
+
+	tty      tty                      // open.go: the device, its reader, its opener
+	script   *modem.Script            // the commands in progress
+	split    modem.Splitter           // input.go: what the modem says
+	parse    modem.Parser             //
+	connect  *modem.ConnectCollector  //
+	ids      *modem.CallerIDCollector // caller id of the ringing call
+	idAt     time.Time                // when a line of it last came
+	rings    int                      // RINGs of the ringing call
+	ringAt   time.Time                // when the last one came
+	refused  bool                     // this ringing is not to be answered
+	call     *Call                    // the call, from the decision to answer to the proven hang-up
+	lent     bool                     // the call's handler has the data direction
+	hang     hangup                   // hangup.go: where the hang-up is
+	dcd      carrier                  // carrier.go
+	tries    int                      // opens in a row that found no device, or a busy one
+	failures int                      // recoveries in a row that did not help
+	goodAt   time.Time                // when the line last began to listen
+	reopen   bool                     // the next recovery closes and opens the device
+	calls    uint64
+	missed   uint64
+}
+
+// request is what others ask of a line.
+type request struct {
+	ev    event
+	why   string
+	reply chan error // buffered
+}
+
+// run is the loop.
+func (l *line) run() {
+	defer l.finish()
+	if l.cfg.OutOfService == "" {
+		l.post(evEnable, "")
+	} else {
+		l.reason, l.dirty = l.cfg.OutOfService, true
+	}
+	for {
+		l.settle()
+		if l.leaving && l.state == Disabled {
+			return
+		}
+		l.publish()
+		l.setTimer()
+		l.readOn()
+		l.wait()
+	}
+}
+
+// wait is where a line spends its life.
+func (l *line) wait() {
+	var wake chan struct{}
+	var served chan Outcome
+	if l.lent {
+		wake, served = l.call.wake, l.call.done
+	}
+	select {
+	case r := <-l.inbox:
+		r.reply <- l.asked(r)
+	case <-l.timer.C:
+		l.expired()
+	case r := <-l.tty.reads:
+		l.received(r)
+	case r := <-l.tty.opened:
+		l.deviceOpened(r)
+	case <-wake:
+		l.lookAtCall()
+	case out := <-served:
+		l.handlerReturned(out)
+	}
+}
+
+// settle handles events until none is left.
+func (l *line) settle() {
+	for len(l.queue) > 0 {
+		o := l.queue[0]
+		l.queue = l.queue[1:]
+		l.handle(o)
+	}
+	l.queue = nil
+}
+
+// post queues an event; it is handled when the present one is.
+func (l *line) post(ev event, why string) { l.queue = append(l.queue, occurrence{ev: ev, why: why}) }
+
+// handle takes one event through the table.
+func (l *line) handle(o occurrence) {
+	r := l.mgr.table[transition{l.state, o.ev}]
+	if r == nil {
+		l.log.Debug("event ignored", "state", l.state, "event", o.ev, "why", o.why)
+		return
+	}
+	if r.next != l.state {
+		l.enter(r.next, o)
+	}
+	if r.do != nil {
+		r.do(l, o)
+	}
+}
+
+// enter changes the state.
+func (l *line) enter(next State, o occurrence) {
+	from := l.state
+	if from == HangingUp {
+		l.endCall(next, o.why)
+	}
+	l.state, l.since, l.reason, l.script = next, time.Now(), o.why, nil
+	l.in(timeStep, 0)
+	if next != Dialog && next != Session {
+		l.in(timePoll, 0)
+		l.in(timeTail, 0)
+	}
+	l.in(timeState, l.mgr.limits[next](l))
+	l.publish()
+	l.log.Debug("state", "from", from, "to", next, "event", o.ev, "why", o.why)
+	l.mgr.observer.StateChanged(l.cfg.Name, from, next, o.why)
+}
+
+// asked takes a request. What the present state cannot do is an error.
+func (l *line) asked(r request) error {
+	if l.mgr.table[transition{l.state, r.ev}] == nil {
+		return l.cannot(r.ev)
+	}
+	if r.ev == evEnable && l.cfg.OutOfService != "" {
+		return fmt.Errorf("line %s: %w: %s", l.cfg.Name, ErrNotNow, l.cfg.OutOfService)
+	}
+	l.post(r.ev, r.why)
+	return nil
+}
+
+// in sets a timer; 0 clears it.
+func (l *line) in(kind int, d time.Duration) {
+	l.due[kind] = time.Time{}
+	if d > 0 {
+		l.due[kind] = time.Now().Add(d)
+	}
+	l.dirty = l.dirty || kind == timeState
+}
+
+// earliest returns the timer that is due first.
+func (l *line) earliest() (kind int, at time.Time) {
+	for k, t := range l.due {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			kind, at = k, t
+		}
+	}
+	return kind, at
+}
+
+// setTimer sets the one timer to the earliest of all, or stops it.
+func (l *line) setTimer() {
+	if _, at := l.earliest(); at.IsZero() {
+		l.timer.Stop()
+	} else {
+		l.timer.Reset(time.Until(at))
+	}
+}
+
+// expired handles the timer that was due first. The others have their turn after what follows from it.
+func (l *line) expired() {
+	kind, at := l.earliest()
+	if at.IsZero() || time.Now().Before(at) {
+		return
+	}
+	l.due[kind] = time.Time{}
+	switch kind {
+	case timeState:
+		l.post(evDeadline, l.overdueText())
+	case timeStep:
+		l.stepDue()
+	case timePoll:
+		l.pollCarrier()
+	case timeTail:
+		l.tailDue()
+	}
+}
+
+// stepDue goes on with what the state does step by step.
+func (l *line) stepDue() {
+	switch {
+	case l.script != nil:
+		l.act(l.script.OnTimeout())
+	case l.state == Answering:
+		l.settled()
+	case l.state == HangingUp || l.state == Recovering:
+		l.hangupStep()
+	}
+}
+
+// overdueText says what took too long.
+func (l *line) overdueText() string {
+	switch l.state {
+	case Opening:
+		return "the device did not open within " + openLimit.String()
+	case Initializing:
+		return "the modem was not set up in time"
+	case Ringing:
+		return "the ringing stopped"
+	case Answering:
+		return "no CONNECT within the answer time-out"
+	case Dialog, Session:
+		return "the call outlived its deadline"
+	case HangingUp:
+		return "the hang-up was not proven within " + hangupLimit.String()
+	default:
+		return l.reason
+	}
+}

@@ -1,0 +1,304 @@
+package port
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"rashost/hardware"
+	"rashost/port/modem"
+)
+
+// tty is a line's device with its reader and its opener.
+type tty struct {
+	opener Opener
+	dev    Device // nil when closed
+
+	starts  chan Device // to the reader: read once
+	reads   chan chunk  // from the reader: what came
+	reading bool        // a read is in progress
+
+	opened    chan opening
+	opening   bool               // an open is in progress
+	stopOpen  context.CancelFunc // stops it
+	closed    []<-chan struct{}  // what must be over before the next open
+	notBefore time.Time          // and the earliest time of it: DTR must stay low for a while
+}
+
+// opening is what came of an open.
+type opening struct {
+	dev Device
+	err error
+}
+
+// open closes the device if need be, and opens it anew. (Entering opening.)
+func (l *line) open(occurrence) {
+	l.closeDevice()
+	l.startOpen()
+}
+
+// startOpen opens the device on a goroutine of its own: a wedged port can block an open for ever.
+func (l *line) startOpen() {
+	t := &l.tty
+	if t.opening {
+		return // the last one has not returned; its result counts
+	}
+	t.opening = true
+	ctx, cancel := context.WithTimeout(context.Background(), openLimit)
+	t.stopOpen = cancel
+	go func(first []<-chan struct{}, notBefore time.Time, out chan<- opening) {
+		defer cancel()
+		dev, err := openAfter(ctx, t.opener, first, notBefore)
+		out <- opening{dev, err}
+	}(t.closed, t.notBefore, t.opened)
+}
+
+// openAfter opens the device when all of first has ended and notBefore has come.
+func openAfter(ctx context.Context, o Opener, first []<-chan struct{}, notBefore time.Time) (Device, error) {
+	for _, c := range first {
+		select {
+		case <-c:
+		case <-ctx.Done():
+			return nil, errors.New("the device has not been closed yet")
+		}
+	}
+	if d := time.Until(notBefore); d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return o.Open(ctx)
+}
+
+// deviceOpened takes what came of an open.
+func (l *line) deviceOpened(r opening) {
+	t := &l.tty
+	t.opening, t.stopOpen = false, nil
+	hangingUp := l.hang.phase == phaseReopen && (l.state == HangingUp || l.state == Recovering)
+	if l.state != Opening && !hangingUp {
+		if r.dev != nil { // too late: nobody waits for it
+			t.dev = r.dev
+			l.closeDevice()
+		}
+		return
+	}
+	if r.err == nil {
+		t.closed, t.dev = nil, r.dev
+		if err := l.prepare(); err != nil {
+			r.err = fmt.Errorf("settings: %w", err)
+			l.closeDevice()
+		}
+	}
+	switch err := r.err; {
+	case err == nil && hangingUp:
+		l.dtrUp()
+	case err == nil:
+		l.post(evOpened, "")
+	case isAbsent(err):
+		l.post(evAbsent, err.Error())
+	case hangingUp:
+		l.post(evFailed, err.Error())
+	case errors.Is(err, ErrLocked) || errors.Is(err, syscall.EBUSY):
+		l.post(evBusy, err.Error())
+	default:
+		l.post(evBroken, err.Error())
+	}
+}
+
+// isAbsent says whether an open failed because there is no device.
+func isAbsent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.ENXIO)
+}
+
+// prepare sets a fresh device up.
+func (l *line) prepare() error {
+	l.split.Reset()
+	l.parse.Reset()
+	if err := l.tty.dev.Apply(l.cfg.Settings()); err != nil {
+		return err
+	}
+	for _, set := range []func(bool) error{l.tty.dev.SetDTR, l.tty.dev.SetRTS} {
+		if err := set(true); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeDevice gives the device up. A close can block, so it has a goroutine of its own, and the next open waits for it.
+func (l *line) closeDevice() {
+	t := &l.tty
+	if t.dev == nil {
+		return
+	}
+	dev, done := t.dev, make(chan struct{})
+	t.dev = nil
+	go func() {
+		defer close(done)
+		_ = dev.Flush(Both) // a close waits for output that nobody takes
+		_ = dev.Close()
+	}()
+	t.closed = append(t.closed, done)
+	t.notBefore = time.Now().Add(l.cfg.dtrTime())
+}
+
+// initialise sets the modem up. (Entering initializing.)
+func (l *line) initialise(occurrence) {
+	if l.cfg.Carrier == CarrierRequired {
+		if _, err := l.tty.dev.Signals(); errors.Is(err, errors.ErrUnsupported) {
+			l.post(evFailed, "carrier: required, but the device has no control signals: use carrier: ignore")
+			return
+		}
+	}
+	if l.cfg.direct() {
+		l.post(evReady, "")
+		return
+	}
+	l.startScript(initSteps(l.cfg.Profile))
+}
+
+// initSteps are a profile's commands, those for caller id last.
+func initSteps(p *hardware.Profile) []modem.Step {
+	steps := commands(p, p.Init)
+	for i, s := range commands(p, p.CallerID.Enable) {
+		s.Optional, s.Alternative = true, i > 0
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// commands turns a profile's steps into a script's.
+func commands(p *hardware.Profile, from []hardware.Step) []modem.Step {
+	steps := make([]modem.Step, 0, len(from)+2)
+	for _, s := range from {
+		timeout := s.Timeout
+		if timeout == 0 {
+			timeout = p.CommandTimeout
+		}
+		steps = append(steps, modem.Step{
+			Send: s.Send, Raw: s.Raw, Expect: s.Expect, NoReply: s.NoReply, Optional: s.Optional,
+			Timeout: timeout.Std(), Delay: (s.DelayAfter + p.CommandDelay).Std(),
+		})
+	}
+	return steps
+}
+
+// initTime is how long the set-up may take: after a call no longer than what is left of the hang-up's time.
+func (l *line) initTime() time.Duration {
+	if left := hangupLimit - time.Since(l.hang.began); l.hang.phase == phaseDone && left > 0 {
+		return left
+	}
+	return initLimit
+}
+
+// listen waits for the next call, which may be ringing already. (Entering listening.)
+func (l *line) listen(o occurrence) {
+	l.goodAt, l.reopen, l.refused = time.Now(), false, false
+	l.hang = hangup{}
+	if o.ev == evIdle || o.ev == evReady {
+		l.reason = ""
+	}
+	if l.cfg.direct() {
+		l.watchForCarrier()
+	}
+	if l.rings > 0 && time.Since(l.ringAt) < ringGap {
+		l.post(evRing, "it rang before the line was ready")
+		return
+	}
+	l.rings, l.ids = 0, nil
+}
+
+// probeIdle asks an idle modem whether it still answers. (Deadline of listening.)
+func (l *line) probeIdle(occurrence) {
+	if l.cfg.direct() {
+		return
+	}
+	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}})
+}
+
+// startScript begins a script.
+func (l *line) startScript(steps []modem.Step) {
+	l.script = &modem.Script{Steps: steps}
+	l.act(l.script.Start())
+}
+
+// act does what the script wants.
+func (l *line) act(a modem.Action) {
+	switch a.Kind {
+	case modem.Send:
+		if l.hang.phase != phaseProbe {
+			l.split.Echo(l.script.Current().Send) // the probe wants to see an echo: it shows that the settings are lost
+		}
+		if !l.write(a.Send) {
+			return
+		}
+		l.in(timeStep, max(a.Timeout, time.Nanosecond))
+	case modem.Pause:
+		l.in(timeStep, max(a.Timeout, time.Nanosecond))
+	case modem.Done:
+		l.scriptOver(nil)
+	case modem.Failed:
+		l.scriptOver(a.Err)
+	case modem.Keep:
+	}
+}
+
+// scriptOver goes on after a script.
+func (l *line) scriptOver(err error) {
+	script := l.script
+	l.script = nil
+	l.in(timeStep, 0)
+	for _, r := range script.Refused() {
+		l.log.Debug("optional command refused", "err", r)
+	}
+	switch {
+	case l.state == HangingUp || l.state == Recovering:
+		l.hangupScriptOver(err)
+	case err != nil:
+		l.post(evFailed, err.Error())
+	case l.state == Initializing:
+		l.post(evReady, "")
+	case l.state == Listening:
+		l.in(timeState, l.cfg.IdleProbe)
+	}
+}
+
+// writeTime is how long a command may take to be written: with RTS/CTS a dead modem takes nothing.
+const writeTime = time.Second
+
+// write sends to the modem, and says whether it took it.
+func (l *line) write(p []byte) bool {
+	if len(p) == 0 {
+		return true
+	}
+	dev := l.tty.dev
+	if err := dev.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		l.post(evGone, "write: "+err.Error())
+		return false
+	}
+	_, err := dev.Write(p)
+	switch {
+	case err == nil:
+		return true
+	case isTimeout(err):
+		l.in(timeStep, 0)
+		l.script = nil
+		l.post(l.stuck(), "the modem takes no commands (CTS low?)")
+	default:
+		l.post(evGone, "write: "+err.Error())
+	}
+	return false
+}
+
+// stuck is the event for a modem that takes no commands.
+func (l *line) stuck() event {
+	if l.state == Answering {
+		return evNoConnect
+	}
+	return evFailed
+}

@@ -1,0 +1,69 @@
+package port
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// readSize is the reader's buffer: what it reads are a modem's answers.
+const readSize = 512
+
+// chunk is one read.
+type chunk struct {
+	dev  Device
+	data []byte // the reader's buffer, valid until the next read is started
+	err  error
+}
+
+// reader is the line's second goroutine. It reads once for each device it is given, so that at any other time nobody touches the
+// data direction.
+func reader(starts <-chan Device, reads chan<- chunk) {
+	buf := make([]byte, readSize)
+	for dev := range starts {
+		n, err := dev.Read(buf)
+		reads <- chunk{dev, buf[:n], err}
+	}
+}
+
+// readOn keeps a read in progress while the data direction is the line's.
+func (l *line) readOn() {
+	t := &l.tty
+	if t.reading || t.dev == nil || l.lent || l.state == Answering && l.call != nil && l.call.connected {
+		return
+	}
+	t.reading = true
+	t.starts <- t.dev
+}
+
+// park ends the read in progress and returns what it got.
+func (l *line) park() []byte {
+	t := &l.tty
+	if !t.reading {
+		return nil
+	}
+	_ = t.dev.SetReadDeadline(longAgo)
+	r := <-t.reads
+	t.reading = false
+	_ = t.dev.SetReadDeadline(time.Time{})
+	if r.dev != t.dev {
+		return nil
+	}
+	return r.data
+}
+
+// received takes what was read.
+func (l *line) received(r chunk) {
+	l.tty.reading = false
+	if r.dev != l.tty.dev {
+		return // of a device that has been closed since
+	}
+	if len(r.data) > 0 {
+		l.input(r.data)
+	}
+	if r.err != nil && !isTimeout(r.err) && r.dev == l.tty.dev {
+		l.post(evGone, "read: "+r.err.Error())
+	}
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

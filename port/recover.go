@@ -1,0 +1,160 @@
+package port
+
+import (
+	"fmt"
+	"time"
+)
+
+// The waits between tries.
+const (
+	absentFirst, absentMost   = 100 * time.Millisecond, 5 * time.Second
+	busyFirst, busyMost       = 500 * time.Millisecond, 10 * time.Second
+	recoverFirst, recoverMost = time.Second, 16 * time.Second
+	// maxFailures is how many recoveries in a row may fail before the line is quarantined.
+	maxFailures = 5
+	// goodTime is how long a line must have listened for earlier failures to be forgotten.
+	goodTime = 10 * time.Second
+)
+
+// eventDeviceNotFunctioning is the number of the RAS event log for a device that does not work.
+const eventDeviceNotFunctioning = 20015
+
+// backoff is first, doubled with each of n tries, up to most.
+func backoff(n int, first, most time.Duration) time.Duration {
+	d := first
+	for range n {
+		if d *= 2; d >= most {
+			return most
+		}
+	}
+	return d
+}
+
+// forgive forgets earlier failures when the line worked since.
+func (l *line) forgive() {
+	if !l.goodAt.IsZero() && time.Since(l.goodAt) > goodTime {
+		l.failures, l.tries = 0, 0
+	}
+	l.goodAt = time.Time{}
+}
+
+// missing waits for the device to appear. (Entering absent.)
+func (l *line) missing(o occurrence) {
+	l.closeDevice()
+	l.forgive()
+	l.in(timeState, backoff(l.tries, absentFirst, l.cfg.waitMost(absentMost)))
+	if l.tries == 0 {
+		l.log.Warn("the device is absent: it is tried again until it comes", "device", l.cfg.Device, "why", o.why, "event", eventDeviceNotFunctioning)
+	}
+	l.tries++
+}
+
+// waitForOther waits until another program lets go of the device. (Open found it in use.)
+func (l *line) waitForOther(o occurrence) {
+	l.hang = hangup{}
+	l.in(timeState, backoff(l.tries, busyFirst, l.cfg.waitMost(busyMost)))
+	if l.tries == 0 {
+		l.log.Warn("the device is in use: it is tried again until it is free", "device", l.cfg.Device, "why", o.why)
+	}
+	l.tries++
+}
+
+// failed waits before the next try, or gives up for a while. (Entering recovering, and each try that fails.)
+func (l *line) failed(o occurrence) {
+	l.forgive()
+	l.hang = hangup{}
+	l.script = nil
+	l.in(timeStep, 0)
+	l.reason, l.dirty = o.why, true
+	l.failures++
+	if l.failures > maxFailures {
+		l.post(evGiveUp, o.why)
+		return
+	}
+	d := backoff(l.failures-1, recoverFirst, l.cfg.waitMost(recoverMost))
+	l.in(timeState, d)
+	l.log.Warn("the line failed", "why", o.why, "failures", l.failures, "next_try", d, "event", eventDeviceNotFunctioning)
+}
+
+// tryAgain begins the next try, by turns: free the modem by DTR, escape and reset; close the device and open it anew. (Deadline of
+// recovering.)
+func (l *line) tryAgain(o occurrence) {
+	if l.hang.phase != phaseNone {
+		o.why = fmt.Sprintf("recovery took more than %s (%s); before: %s", hangupLimit, l.hang.phase, l.reason)
+		l.failed(o)
+		return
+	}
+	if l.tty.dev == nil || l.reopen {
+		l.reopen = false
+		l.post(evReopen, l.reason)
+		return
+	}
+	l.reopen = true
+	l.in(timeState, hangupLimit)
+	l.hang = hangup{began: time.Now()}
+	l.log.Info("recovery: DTR, escape, reset")
+	l.drop()
+}
+
+// quarantine gives up for a while. (Entering quarantined.)
+func (l *line) quarantine(o occurrence) {
+	l.closeDevice()
+	l.log.Error("the line is quarantined", "why", o.why, "failures", l.failures, "next_try", quarantineTime, "event", eventDeviceNotFunctioning)
+}
+
+// closeDown switches the line off: the device is free for others. (Entering disabled.)
+func (l *line) closeDown(o occurrence) {
+	l.reason = orElse(o.why, "disabled by the operator")
+	if l.hang.phase == phaseNone {
+		l.tty.notBefore = time.Time{}
+	}
+	l.closeDevice()
+	l.rings, l.ids, l.failures, l.tries = 0, nil, 0, 0
+	l.hang = hangup{}
+	l.dirty = true
+}
+
+// leave ends the machine. (Remove, shutdown.)
+func (l *line) leave(o occurrence) {
+	l.leaving = true
+	l.closeDown(o)
+}
+
+// tellShutdown asks the handler to come to an end, and leaves the call its grace. (Shutdown in a call.)
+func (l *line) tellShutdown(occurrence) {
+	l.leaving, l.stopping = true, true
+	l.call.step("service stops: the caller is told")
+	l.call.cancel(ErrShutdown)
+	l.in(timeState, l.cfg.endGrace())
+}
+
+// closeTime is how long the end of a machine waits for a device that does not close.
+const closeTime = 5 * time.Second
+
+// finish gives back all that the line has.
+func (l *line) finish() {
+	t := &l.tty
+	limit := time.After(closeTime)
+	if t.opening {
+		t.stopOpen()
+		select {
+		case r := <-t.opened:
+			t.dev = r.dev
+			l.closeDevice()
+		case <-limit:
+		}
+	}
+	close(t.starts)
+	for _, c := range t.closed {
+		select {
+		case <-c:
+		case <-limit:
+		}
+	}
+	if d := time.Until(t.notBefore); d > 0 && l.calls > 0 {
+		time.Sleep(d) // whoever opens next must not hide the DTR drop from the modem
+	}
+	l.timer.Stop()
+	l.publish()
+	close(l.done)
+}
