@@ -125,10 +125,11 @@ func only(id string, rows []Row) (Row, error) {
 
 // query runs one SELECT of columns.
 func (r *Reader) query(ctx context.Context, text string, args ...any) ([]Row, error) {
-	db, err := r.open(ctx)
+	db, done, err := r.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(r.dir, FileName), classify(err))
 	}
+	defer done()
 	result, err := db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(r.dir, FileName), classify(err))
@@ -145,26 +146,31 @@ func (r *Reader) query(ctx context.Context, text string, args ...any) ([]Row, er
 	return rows, result.Err()
 }
 
-// open connects on first use. A clean shutdown leaves no -shm file behind; where we may not make one (a read-only folder, another
-// user) nobody else can be writing, and the file is read as it is.
-func (r *Reader) open(ctx context.Context) (*sql.DB, error) {
+// open connects on first use; the caller calls done after its query. A clean shutdown leaves no -shm file behind; where we may not
+// make one (a read-only disk, another user's folder) nobody is writing now, and for this one query the file is read as it is.
+func (r *Reader) open(ctx context.Context) (db *sql.DB, done func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.db != nil {
-		return r.db, nil
+		return r.db, func() {}, nil
 	}
 	path := filepath.Join(r.dir, FileName)
 	if _, err := os.Stat(path); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	db, err := openReadOnly(ctx, source(r.dir, "ro", "busy_timeout(2000)", "query_only(1)"))
-	if resultCode(err) == sqlite3.SQLITE_CANTOPEN {
-		if _, walErr := os.Stat(path + "-wal"); errors.Is(walErr, fs.ErrNotExist) {
-			db, err = openReadOnly(ctx, source(r.dir, "ro", "query_only(1)")+"&immutable=1")
-		}
+	db, err = openReadOnly(ctx, source(r.dir, "ro", "busy_timeout(2000)", "query_only(1)"))
+	if err == nil {
+		r.db = db
+		return db, func() {}, nil
 	}
-	r.db = db
-	return db, err
+	if _, walErr := os.Stat(path + "-wal"); resultCode(err) != sqlite3.SQLITE_CANTOPEN || !errors.Is(walErr, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	db, err = openReadOnly(ctx, source(r.dir, "ro", "query_only(1)")+"&immutable=1")
+	if err != nil {
+		return nil, nil, err
+	}
+	return db, func() { db.Close() }, nil
 }
 
 func openReadOnly(ctx context.Context, uri string) (*sql.DB, error) {

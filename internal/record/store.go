@@ -64,7 +64,7 @@ func (o Options) withDefaults() Options {
 // Ticket.Wait block on the disk.
 type Store struct {
 	opt    Options
-	db     *database // the writer's; Open's before the writer starts
+	db     *database // the writer's
 	reader *Reader
 	wake   chan struct{} // one token: there is work
 	quit   chan struct{}
@@ -121,25 +121,32 @@ func (t *Ticket) Wait(ctx context.Context) error {
 // is full, read-only or the database locked, it returns a store that keeps rows in memory and goes on trying: see Health. Errors:
 // ErrInUse, ErrDamaged, ErrNewer, and whatever shows that trying again is useless.
 func Open(ctx context.Context, dir string, o Options) (*Store, error) {
-	s := &Store{
-		opt: o.withDefaults(), wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
-		calls: make(map[string]*entry),
+	s, err := newStore(ctx, dir, o)
+	if err != nil {
+		return nil, err
 	}
+	go s.run()
+	return s, nil
+}
+
+// newStore is Open without the writer.
+func newStore(ctx context.Context, dir string, o Options) (*Store, error) {
 	reader, err := OpenReader(dir)
 	if err != nil {
 		return nil, err
 	}
-	s.reader = reader
+	s := &Store{
+		opt: o.withDefaults(), reader: reader, calls: make(map[string]*entry),
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{}),
+	}
 	s.db = &database{dir: reader.dir, busy: s.opt.busy, log: s.opt.Log}
 	if err := s.db.connect(ctx); err != nil {
 		if permanent(err) || ctx.Err() != nil {
 			s.db.close()
-			reader.Close()
 			return nil, err
 		}
 		s.fail(err)
 	}
-	go s.run()
 	return s, nil
 }
 
