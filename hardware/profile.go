@@ -41,7 +41,7 @@ type Profile struct {
 	Recover []Step `yaml:"recover,omitempty"`
 	// Diagnostics are asked right after a call ended, before any reset; their answers are kept for people.
 	Diagnostics []Step `yaml:"diagnostics,omitempty"`
-	// EscapeOff is the command that makes our own modem ignore "+++" in data. It is a comment on Init, where it must stand too.
+	// EscapeOff names the command among Init that makes our own modem ignore "+++" in data; "" when there is none.
 	EscapeOff string `yaml:"escape_off,omitempty"`
 
 	// DTR says what the modem does when DTR drops: "hangup", "reset" (hang up and reset: Init follows) or "ignored".

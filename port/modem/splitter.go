@@ -67,7 +67,7 @@ func (s *Splitter) end() (string, bool) {
 	if line == "" {
 		return "", false
 	}
-	if s.echo != "" && len(line) >= len(s.echo) && strings.EqualFold(line[len(line)-len(s.echo):], s.echo) {
+	if s.echo != "" && strings.EqualFold(line, s.echo) {
 		s.echo = ""
 		return "", false
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -346,8 +347,11 @@ func TestFaultsInACall(t *testing.T) {
 
 func TestOnCommandCanSetFaults(t *testing.T) {
 	var m *modemsim.Modem
+	var mu sync.Mutex
 	var seen []string
 	o := modemsim.Options{Stored: "E0", OnCommand: func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
 		if seen = append(seen, line); line == "ATX4" {
 			m.SetFaults(modemsim.Faults{Mute: true})
 		}
@@ -357,6 +361,8 @@ func TestOnCommandCanSetFaults(t *testing.T) {
 		if got := b.ask("ATV1") + "|" + b.ask("ATX4") + "|" + b.ask("AT"); got != "OK||" {
 			t.Errorf("%q", got)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if strings.Join(seen, " ") != "ATV1 ATX4 AT" {
 			t.Errorf("%q", seen)
 		}

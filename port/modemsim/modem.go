@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -309,12 +310,14 @@ func (m *Modem) read(ctx context.Context, rw io.ReadWriteCloser) error {
 			m.fromHost(buf[:n])
 		}
 		if err != nil {
-			if !canHang || ctx.Err() != nil || !hung.HungUp() {
+			if !canHang || ctx.Err() != nil || !errors.Is(err, syscall.EIO) {
 				return err
 			}
-			m.hostClosed(true)
-			waitOpen(ctx, hung.HungUp)
-			m.hostClosed(false)
+			if hung.HungUp() { // otherwise it is open again already, and nobody noticed
+				m.hostClosed(true)
+				waitOpen(ctx, hung.HungUp)
+				m.hostClosed(false)
+			}
 		}
 		if n == len(buf) && n == idleBuffer {
 			buf = make([]byte, callBuffer)
