@@ -59,7 +59,7 @@ func (d *database) connect(ctx context.Context) error {
 	}
 	if err := d.open(ctx); err != nil {
 		if d.db != nil {
-			d.db.Close()
+			_ = d.db.Close()
 			d.db = nil
 		}
 		d.conn, d.upsert = nil, nil
@@ -240,16 +240,16 @@ func encodeSteps(steps []Step) string {
 	return string(text)
 }
 
-// close gives everything back.
+// close gives everything back. What was committed is on disk already; an error here has nothing to tell.
 func (d *database) close() {
 	if d.upsert != nil {
-		d.upsert.Close()
+		_ = d.upsert.Close()
 	}
 	if d.conn != nil {
-		d.conn.Close()
+		_ = d.conn.Close()
 	}
 	if d.db != nil {
-		d.db.Close()
+		_ = d.db.Close()
 	}
 	if d.lock != nil {
 		d.lock.Close()

@@ -62,7 +62,7 @@ func hold(t *testing.T, dir string) (release func()) {
 		if _, err := db.Exec("ROLLBACK"); err != nil {
 			t.Error(err)
 		}
-		db.Close()
+		_ = db.Close()
 	})
 }
 
@@ -203,7 +203,7 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	if _, err := r.Calls(t.Context(), Query{}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a reader says %v", err)
 	}
@@ -243,7 +243,7 @@ func TestMigrations(t *testing.T) {
 	if _, err := db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"); err != nil {
 		t.Fatal(err)
 	}
-	db.Close()
+	_ = db.Close()
 	if _, err := Open(t.Context(), dir, Options{}); !errors.Is(err, ErrNewer) {
 		t.Errorf("a newer database: %v", err)
 	}

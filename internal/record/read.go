@@ -163,14 +163,16 @@ func (r *Reader) open(ctx context.Context) (db *sql.DB, done func(), err error) 
 		r.db = db
 		return db, func() {}, nil
 	}
-	if _, walErr := os.Stat(path + "-wal"); resultCode(err) != sqlite3.SQLITE_CANTOPEN || !errors.Is(walErr, fs.ErrNotExist) {
+	code := resultCode(err)
+	_, walErr := os.Stat(path + "-wal")
+	if code != sqlite3.SQLITE_CANTOPEN && code != sqlite3.SQLITE_READONLY || !errors.Is(walErr, fs.ErrNotExist) {
 		return nil, nil, err
 	}
 	db, err = openReadOnly(ctx, source(r.dir, "ro", "query_only(1)")+"&immutable=1")
 	if err != nil {
 		return nil, nil, err
 	}
-	return db, func() { db.Close() }, nil
+	return db, func() { _ = db.Close() }, nil
 }
 
 func openReadOnly(ctx context.Context, uri string) (*sql.DB, error) {
@@ -181,7 +183,7 @@ func openReadOnly(ctx context.Context, uri string) (*sql.DB, error) {
 	db.SetMaxOpenConns(2)
 	var n int
 	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM calls WHERE id = ''").Scan(&n); err != nil {
-		db.Close()
+		_ = db.Close()
 		return nil, err
 	}
 	return db, nil

@@ -311,7 +311,7 @@ func (s *Store) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	s.reader.Close()
+	_ = s.reader.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.dirty) > 0 && s.failure != nil {

@@ -65,7 +65,7 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	check("without a host", r.Call)
 	check("after a restart", open(t, dir, Options{}).Call)
 	info, err := os.Stat(path(dir))
@@ -195,7 +195,7 @@ func TestReaderWithoutRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	if _, err := r.Calls(t.Context(), Query{}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
 	}
@@ -292,7 +292,7 @@ func TestGroupCommit(t *testing.T) {
 	if err != nil || len(rows) != 500 {
 		t.Errorf("%d rows, %v", len(rows), err)
 	}
-	s.reader.Close()
+	_ = s.reader.Close()
 }
 
 func TestManyLines(t *testing.T) {
