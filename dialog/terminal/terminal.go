@@ -161,7 +161,8 @@ func hostError(what string, code plugin.Code) error {
 	case plugin.ErrorPortDisconnected, plugin.ErrorInvalidPortHandle:
 		return fmt.Errorf("%w: %w", ErrGone, code)
 	case plugin.NoError:
-		code = plugin.ErrorUnknown
+		return fmt.Errorf("terminal: %s: %w", what, plugin.ErrorUnknown)
+	default:
+		return fmt.Errorf("terminal: %s: %w", what, code)
 	}
-	return fmt.Errorf("terminal: %s: %w", what, code)
 }

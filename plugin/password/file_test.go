@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -263,6 +264,45 @@ func TestFileBehindALinkIsReplaced(t *testing.T) {
 	}
 	if users, err := mustFile(t, real).List(); err != nil || !users[0].Disabled {
 		t.Errorf("the file behind the link: %+v, %v", users, err)
+	}
+}
+
+// What root changes or makes still belongs to the user that the daemon runs as.
+func TestRootKeepsTheOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("needs root")
+		}
+		t.Skip("NOT RUN: needs root")
+	}
+	const nobody = 65534
+	owner := func(path string) uint32 {
+		t.Helper()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Sys().(*syscall.Stat_t).Uid
+	}
+	kept := writeUsers(t, oneUser("alice", cheapHash))
+	if err := os.Chown(kept, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	if err := mustFile(t, kept).SetDisabled("alice", true); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Chown(dir, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	made := filepath.Join(dir, "users.yaml")
+	if err := mustFile(t, made).Add("alice", []byte("sesame")); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{kept, made, made + ".lock"} {
+		if uid := owner(path); uid != nobody {
+			t.Errorf("%s belongs to user %d", path, uid)
+		}
 	}
 }
 

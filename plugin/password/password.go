@@ -60,7 +60,11 @@ func New(s plugin.Setup) (plugin.Plugin, error) { return NewFactory()(s) }
 func NewFactory() plugin.Factory {
 	gate := semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))
 	return func(s plugin.Setup) (plugin.Plugin, error) {
-		p, err := newPlugin(s, gate)
+		h, err := newHashes()
+		if err != nil {
+			return nil, err
+		}
+		p, err := newPlugin(s, gate, h)
 		if err != nil {
 			return nil, err // not p: a nil *Plugin in a Plugin is not nil
 		}
@@ -69,8 +73,10 @@ func NewFactory() plugin.Factory {
 }
 
 // newPlugin checks the settings and reads the files.
-func newPlugin(s plugin.Setup, gate *semaphore.Weighted) (*Plugin, error) {
-	p := &Plugin{log: s.Log, gate: gate, attempts: s.Attempts, banner: s.Banner, timeout: time.Duration(s.Timeout) * time.Second}
+func newPlugin(s plugin.Setup, gate *semaphore.Weighted, h *hashes) (*Plugin, error) {
+	p := &Plugin{
+		log: s.Log, gate: gate, hashes: h, attempts: s.Attempts, banner: s.Banner, timeout: time.Duration(s.Timeout) * time.Second,
+	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -137,10 +143,7 @@ func checkText(what, text string, most int) error {
 // open reads the user file and the lock-out state and makes the hash for names that have none.
 func (p *Plugin) open(path string, s plugin.Setup) error {
 	var err error
-	if p.file, err = NewFile(path); err != nil {
-		return err
-	}
-	p.hashes = p.file.hashes
+	p.file = &File{path: path, hashes: p.hashes}
 	if p.users, err = openStore(path, p.hashes, p.log); err != nil {
 		return err
 	}
