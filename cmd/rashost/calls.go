@@ -42,6 +42,9 @@ func newCallsCommand(a *app) *cobra.Command {
 			if asJSON {
 				return a.printJSON(reply)
 			}
+			if reply.Health.PID == 0 {
+				fmt.Fprintln(a.stderr, "rashost is not running: these are its records")
+			}
 			writeCalls(a.stdout, reply.Calls)
 			if len(reply.Calls) == q.Limit {
 				fmt.Fprintf(a.stderr, "only the newest %d calls are shown: more with --limit\n", q.Limit)

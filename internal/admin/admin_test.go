@@ -461,6 +461,21 @@ func TestSlowWatcherIsDropped(t *testing.T) {
 	}
 }
 
+func TestErrorClassesKeepTheText(t *testing.T) {
+	cause := errors.New("line x: no such line")
+	for _, err := range []error{NotFound(cause), Conflict(cause)} {
+		if err.Error() != cause.Error() || !errors.Is(err, cause) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if !errors.Is(NotFound(cause), ErrNotFound) || errors.Is(NotFound(cause), ErrConflict) || !errors.Is(Conflict(cause), ErrConflict) {
+		t.Error("the classes are wrong")
+	}
+	if NotFound(nil) != nil || Conflict(nil) != nil {
+		t.Error("no error became one")
+	}
+}
+
 func TestHubEndsAWatch(t *testing.T) {
 	var h Hub
 	ctx, cancel := context.WithCancel(t.Context())
@@ -469,9 +484,15 @@ func TestHubEndsAWatch(t *testing.T) {
 	if e := <-ch; e.Name != "a" {
 		t.Errorf("got %+v", e)
 	}
+	if !h.Watched() {
+		t.Error("nobody watches, it says")
+	}
 	cancel()
 	if _, open := <-ch; open {
 		t.Error("an event after the end")
+	}
+	if h.Watched() {
+		t.Error("somebody still watches, it says")
 	}
 	slow := h.Watch(t.Context())
 	for range hubBuffer + 1 {

@@ -174,3 +174,24 @@ type PluginsReply struct {
 type errorReply struct {
 	Error string `json:"error"`
 }
+
+// classed gives an error a class without changing its text.
+type classed struct {
+	error
+	class error
+}
+
+func (e classed) Unwrap() []error { return []error{e.error, e.class} }
+
+// NotFound makes err one that wraps ErrNotFound, and keeps its text. nil stays nil.
+func NotFound(err error) error { return inClass(err, ErrNotFound) }
+
+// Conflict makes err one that wraps ErrConflict, and keeps its text. nil stays nil.
+func Conflict(err error) error { return inClass(err, ErrConflict) }
+
+func inClass(err, class error) error {
+	if err == nil {
+		return nil
+	}
+	return classed{err, class}
+}

@@ -19,7 +19,7 @@ type walker struct {
 	file   string
 	keys   map[string]*key // nil for the options of plugins
 	faults Faults
-	more   int // faults that were not kept
+	more   int              // faults that were not kept
 	places map[string]place // of each value that is set
 	bad    map[string]bool  // paths that have a fault already
 	open   []*yaml.Node     // anchors being expanded, against cycles
