@@ -3,6 +3,7 @@ package port
 import (
 	"errors"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -126,19 +127,16 @@ func (l *line) carrierInCall() {
 	}
 }
 
-// callBroke tells carrier loss from a lost device: when the kernel hangs a device up its node stays.
+// callBroke tells carrier loss from a lost device: when the kernel hangs a device up because of DCD, or the far end of a pty goes,
+// the name stays.
 func (l *line) callBroke(err error) {
 	l.hang.broken = true
-	if l.dcd.clear && exists(l.tty.dev.Path()) {
-		l.post(evCarrierLost, "the kernel hung the device up: carrier lost")
+	name, isPTY := strings.CutPrefix(l.tty.dev.Path(), "pty:")
+	if _, statErr := os.Stat(name); statErr == nil && (l.dcd.clear || isPTY) {
+		l.post(evCarrierLost, "carrier lost: the kernel hung the device up")
 		return
 	}
-	l.post(evGone, err.Error())
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+	l.post(evGone, "device gone: "+err.Error())
 }
 
 // watchForCarrier looks whether a call begins on a direct line.

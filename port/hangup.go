@@ -69,7 +69,7 @@ var endings = []struct {
 func (l *line) hangUp(o occurrence) {
 	l.hang = hangup{
 		began: time.Now(), orderly: o.ev == evServed, broken: l.hang.broken, gone: o.ev == evGone,
-		reopen: o.ev == evRestart, off: o.ev == evDisable || o.ev == evRemove || o.ev == evShutdown,
+		reopen: o.ev == evRestart, off: l.stopping || o.ev == evDisable || o.ev == evRemove || o.ev == evShutdown,
 	}
 	l.leaving = l.leaving || o.ev == evRemove || o.ev == evShutdown
 	l.reopen = true // if the hang-up fails
@@ -149,7 +149,7 @@ func (l *line) takeBack(occurrence) {
 	l.dcd.clear = false
 	switch {
 	case h.gone:
-		l.post(evAbsent, "device gone: "+orElse(l.reason, "no reason known"))
+		l.post(evAbsent, l.reason)
 	case h.off || h.reopen:
 		l.offOrReopen()
 	case h.orderly && !h.broken:
@@ -346,7 +346,11 @@ func (l *line) idle() {
 	l.in(timeStep, 0)
 	l.in(timePoll, 0)
 	l.hang.phase = phaseDone
-	l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
+	if l.state == Recovering {
+		l.hang.began = time.Time{} // no caller waits: the set-up has all its time
+	} else {
+		l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
+	}
 	if l.hang.unset {
 		l.post(evUnset, "the modem lost its settings")
 	} else {
@@ -375,7 +379,7 @@ func (l *line) overdue(o occurrence) {
 func (l *line) lostWhileHangingUp(o occurrence) {
 	l.hang.broken, l.hang.gone = true, true
 	if !l.lent {
-		l.post(evAbsent, "device gone: "+o.why)
+		l.post(evAbsent, o.why)
 	}
 }
 
@@ -402,7 +406,9 @@ func (l *line) endCall(next State, why string) {
 	if c == nil {
 		return
 	}
-	c.end(ErrClosed)
+	if l.lent { // given up: the device is about to be closed under it
+		c.end(ErrClosed)
+	}
 	l.lent, l.call = false, nil
 	if next != Listening && next != Initializing {
 		c.step("the line is " + string(next) + ": " + orElse(why, "no reason given"))
@@ -418,15 +424,13 @@ func (l *line) endCall(next State, why string) {
 // ending puts together what is known of a call that is over.
 func (c *Call) ending() End {
 	e := End{Cause: c.outcome.Cause, Reason: c.outcome.Reason, At: c.endedAt, Connected: c.connected}
-	if e.Cause == 0 {
-		e.Cause = c.lineCause
-	}
-	if e.Reason == "" {
-		e.Reason = c.lineWhy
+	if e.Cause == 0 && c.lineCause != 0 {
+		e.Cause, e.Reason = c.lineCause, c.lineWhy
 	}
 	if e.Cause == 0 {
 		e.Cause = NASRequest
 	}
+	e.Reason = orElse(e.Reason, c.lineWhy)
 	e.In, e.Out = c.Octets()
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -205,6 +205,21 @@ func transitions() []row {
 	}
 }
 
+// ignored says, for every event that the table does not have in every state, what becomes of it in the others.
+func ignored() map[event]string {
+	const own, late = "comes only in the states that wait for it", "the state that waited for it is over"
+	const refused = "the operator is told that it is not possible now"
+	return map[event]string{
+		evOpened: own, evAbsent: own, evBusy: own, evBroken: own, evCaller: own, evServe: own, evRefused: own, evReopen: own,
+		evGone:  "there is no open device, or it has been noticed already",
+		evReady: late, evFailed: late, evRings: late, evConnect: late, evNoConnect: late, evLetIn: late, evServed: late,
+		evCarrierLost: late, evIdle: late, evUnset: late, evOff: late, evGiveUp: late,
+		evRing:     "in a call RING is the modem's affair; without a device there is none",
+		evDeadline: "the state has none",
+		evHangup:   refused, evRestart: refused, evDisable: refused, evEnable: refused,
+	}
+}
+
 // deadline is how long a state may last.
 type deadline struct {
 	state State
@@ -225,11 +240,12 @@ const (
 // deadlines is every state's limit. What happens then is the row for evDeadline.
 func deadlines() []deadline {
 	fixed := func(d time.Duration) func(*line) time.Duration { return func(*line) time.Duration { return d } }
+	afterCall := func(d time.Duration) func(*line) time.Duration { return func(l *line) time.Duration { return l.afterCall(d) } }
 	return []deadline{
 		{Absent, "next try: 100 ms, doubled up to 5 s", func(l *line) time.Duration { return backoff(l.tries, absentFirst, absentMost) }},
-		{Opening, "10 s", fixed(openLimit)},
-		{Initializing, "60 s; after a call what is left of the 15 s since the hang-up began", (*line).initTime},
-		{Listening, "idle_probe; none without it", func(l *line) time.Duration { return l.cfg.IdleProbe }},
+		{Opening, "10 s; after a call what is left of the 15 s since the hang-up began", afterCall(openLimit)},
+		{Initializing, "60 s; after a call what is left of the 15 s since the hang-up began", afterCall(initLimit)},
+		{Listening, "idle_probe; none without it and on a direct line", (*line).probeEvery},
 		{Ringing, "10 s after the last RING", fixed(ringGap)},
 		{Answering, "the profile's answer time-out; then 5 s for carrier, and settle", (*line).answerTime},
 		{Dialog, "15 min, a backstop: dialogs have limits of their own; at shutdown the grace", fixed(dialogLimit)},
@@ -358,7 +374,7 @@ func (l *line) post(ev event, why string) { l.queue = append(l.queue, occurrence
 func (l *line) handle(o occurrence) {
 	r := l.mgr.table[transition{l.state, o.ev}]
 	if r == nil {
-		l.log.Debug("event ignored", "state", l.state, "event", o.ev, "why", o.why)
+		l.log.Debug("event ignored", "state", l.state, "event", o.ev, "why", o.why, "rule", ignored()[o.ev])
 		return
 	}
 	if r.next != l.state {

@@ -188,21 +188,26 @@ func commands(p *hardware.Profile, from []hardware.Step) []modem.Step {
 	return steps
 }
 
-// initTime is how long the set-up may take: after a call no longer than what is left of the hang-up's time.
-func (l *line) initTime() time.Duration {
-	if left := hangupLimit - time.Since(l.hang.began); l.hang.phase == phaseDone && left > 0 {
-		return left
+// afterCall is limit, and after a call no more than what is left of the time in which the line must be back.
+func (l *line) afterCall(limit time.Duration) time.Duration {
+	if l.hang.began.IsZero() {
+		return limit
 	}
-	return initLimit
+	return min(limit, max(time.Second, hangupLimit-time.Since(l.hang.began)))
+}
+
+// probeEvery is how often an idle modem is asked whether it still answers.
+func (l *line) probeEvery() time.Duration {
+	if l.cfg.direct() {
+		return 0
+	}
+	return l.cfg.IdleProbe
 }
 
 // listen waits for the next call, which may be ringing already. (Entering listening.)
-func (l *line) listen(o occurrence) {
+func (l *line) listen(occurrence) {
 	l.goodAt, l.reopen, l.refused = time.Now(), false, false
 	l.hang = hangup{}
-	if o.ev == evIdle || o.ev == evReady {
-		l.reason = ""
-	}
 	if l.cfg.direct() {
 		l.watchForCarrier()
 	}
@@ -215,9 +220,6 @@ func (l *line) listen(o occurrence) {
 
 // probeIdle asks an idle modem whether it still answers. (Deadline of listening.)
 func (l *line) probeIdle(occurrence) {
-	if l.cfg.direct() {
-		return
-	}
 	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}})
 }
 
@@ -278,7 +280,7 @@ func (l *line) write(p []byte) bool {
 	}
 	dev := l.tty.dev
 	if err := dev.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
-		l.post(evGone, "write: "+err.Error())
+		l.post(evGone, "device gone: "+err.Error())
 		return false
 	}
 	_, err := dev.Write(p)
@@ -290,7 +292,7 @@ func (l *line) write(p []byte) bool {
 		l.script = nil
 		l.post(l.stuck(), "the modem takes no commands (CTS low?)")
 	default:
-		l.post(evGone, "write: "+err.Error())
+		l.post(evGone, "device gone: "+err.Error())
 	}
 	return false
 }

@@ -61,8 +61,12 @@ func (l *line) received(r chunk) {
 	if len(r.data) > 0 {
 		l.input(r.data)
 	}
-	if r.err != nil && !isTimeout(r.err) && r.dev == l.tty.dev {
-		l.post(evGone, "read: "+r.err.Error())
+	switch {
+	case r.err == nil || r.dev != l.tty.dev:
+	case isTimeout(r.err):
+		_ = r.dev.SetReadDeadline(time.Time{})
+	default:
+		l.post(evGone, "device gone: "+r.err.Error())
 	}
 }
 

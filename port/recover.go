@@ -41,6 +41,7 @@ func (l *line) forgive() {
 // missing waits for the device to appear. (Entering absent.)
 func (l *line) missing(o occurrence) {
 	l.closeDevice()
+	l.hang = hangup{}
 	l.forgive()
 	l.in(timeState, backoff(l.tries, absentFirst, l.cfg.waitMost(absentMost)))
 	if l.tries == 0 {
@@ -105,10 +106,10 @@ func (l *line) quarantine(o occurrence) {
 // closeDown switches the line off: the device is free for others. (Entering disabled.)
 func (l *line) closeDown(o occurrence) {
 	l.reason = orElse(o.why, "disabled by the operator")
-	if l.hang.phase == phaseNone {
-		l.tty.notBefore = time.Time{}
-	}
 	l.closeDevice()
+	if l.hang.began.IsZero() {
+		l.tty.notBefore = time.Time{} // no call: DTR need not be seen low
+	}
 	l.rings, l.ids, l.failures, l.tries = 0, nil, 0, 0
 	l.hang = hangup{}
 	l.dirty = true
@@ -151,7 +152,7 @@ func (l *line) finish() {
 		case <-limit:
 		}
 	}
-	if d := time.Until(t.notBefore); d > 0 && l.calls > 0 {
+	if d := time.Until(t.notBefore); d > 0 {
 		time.Sleep(d) // whoever opens next must not hide the DTR drop from the modem
 	}
 	l.timer.Stop()

@@ -62,14 +62,14 @@ func (l *line) publish() {
 	l.dirty = false
 	s := &Snapshot{
 		Name: l.cfg.Name, Device: l.cfg.Device, Modem: "none", State: l.state, Condition: condition(l.state), Since: l.since,
-		Reason: l.reason, Calls: l.calls, Missed: l.missed, Failures: l.failures, call: l.call,
+		Reason: l.reason, Calls: l.calls, Missed: l.missed, call: l.call,
 	}
 	if !l.cfg.direct() {
 		s.Modem = l.cfg.Profile.Name
 	}
 	switch l.state {
 	case Absent, Recovering, Quarantined:
-		s.NextTry = l.due[timeState]
+		s.NextTry, s.Failures = l.due[timeState], l.failures
 	}
 	if c := l.call; c != nil {
 		s.CallID, s.CallerID, s.Connect, s.CallStart = c.ID, c.CallerID.Number, c.Connect.Text, c.Start
