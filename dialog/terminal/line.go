@@ -36,24 +36,28 @@ func (t *Terminal) ReadLine(l Line) ([]byte, error) {
 	if l.Max <= 0 {
 		l.Max = DefaultMax
 	}
-	e := &editor{Line: l, text: make([]byte, 0, l.Max), show: t.parity.show}
-	if err := t.Print(l.Prompt); err != nil {
-		return nil, err
+	return t.read(&editor{Line: l, text: make([]byte, 0, l.Max), show: t.parity.show})
+}
+
+// read prints the prompt, edits, and wipes the line when that fails.
+func (t *Terminal) read(e *editor) ([]byte, error) {
+	err := t.Print(e.Prompt)
+	if err == nil {
+		err = t.edit(e)
 	}
-	text, err := t.edit(e)
 	if err != nil {
 		clear(e.text[:cap(e.text)])
 		return nil, err
 	}
-	return text, nil
+	return e.text, nil
 }
 
 // edit feeds the editor until the line ends.
-func (t *Terminal) edit(e *editor) ([]byte, error) {
+func (t *Terminal) edit(e *editor) error {
 	for {
 		raw, err := t.receive(e.Timeout, e.redraw)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if t.isNoise(raw, len(e.text) == 0 && e.state == ground) {
 			continue
@@ -63,16 +67,16 @@ func (t *Terminal) edit(e *editor) ([]byte, error) {
 		case lineEnd:
 			t.skipLF = c == cr
 			t.parity.lineEnd(e.text)
-			return e.text, t.Print("\n")
+			return t.Print("\n")
 		case lineBreak:
 			t.parity.restart()
 			if err := t.Print("\n"); err != nil {
-				return nil, err
+				return err
 			}
-			return nil, ErrInterrupted
+			return ErrInterrupted
 		case lineOpen:
 			if err := t.Print(e.echo); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}

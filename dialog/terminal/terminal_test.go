@@ -356,6 +356,31 @@ func TestBuffersAreWiped(t *testing.T) {
 	}
 }
 
+func TestLineGivenUpIsWiped(t *testing.T) {
+	for _, in := range []string{"sesame\x03", "sesame"} {
+		term, h := newFake(t, in)
+		term.begin.Host = endsWithInput{h}
+		e := &editor{Line: Line{Max: 8, Secret: true}, text: make([]byte, 0, 8), show: term.parity.show}
+		if _, err := term.read(e); err == nil {
+			t.Fatal("no error")
+		}
+		if got := e.text[:cap(e.text)]; !bytes.Equal(got, make([]byte, 8)) {
+			t.Errorf("%q leaves %q", in, got)
+		}
+	}
+}
+
+// A line given up by ^C says nothing about parity.
+func TestParityAfterInterrupt(t *testing.T) {
+	term, _ := newFake(t, "alice\x03"+even("alice\r"))
+	if _, err := term.ReadLine(Line{}); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	if got, err := term.ReadLine(Line{}); err != nil || string(got) != "alice" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func FuzzReadLine(f *testing.F) {
 	for _, s := range []string{"alice\r\nsesame\r\n", even("alice\rsesame\r"), odd("a\rb\r"), "\x1b[A\x1b]0;x\x07a\b\b\x15\x03\r", "\xff\xfe\x00\r"} {
 		f.Add([]byte(s), false)

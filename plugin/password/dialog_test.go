@@ -1,6 +1,7 @@
 package password
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -99,6 +100,28 @@ func count(p *Plugin, n *atomic.Int32) {
 		u.parsed.digest = counted{u.parsed.digest, n}
 		users[name] = u
 	}
+}
+
+// keeps is a hash that keeps the secret it was given, as it is in memory.
+type keeps struct{ secret []byte }
+
+func (k *keeps) MatchBytes(secret []byte) bool {
+	k.secret = secret
+	return false
+}
+
+func TestSecretIsWiped(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
+		k := new(keeps)
+		p.nobody = k
+		c := dial(t, host, p, "modem1", 0)
+		c.say("mallory\rsesame\r")
+		if len(k.secret) != len("sesame") || !bytes.Equal(k.secret, make([]byte, len(k.secret))) {
+			t.Errorf("%d bytes, still %q", len(k.secret), k.secret)
+		}
+		c.hang()
+		c.ends(0, "")
+	})
 }
 
 func TestInterruptAndEmptyNameStartAgain(t *testing.T) {
