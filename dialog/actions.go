@@ -218,25 +218,45 @@ func (t *transaction) finish() Outcome {
 	return o
 }
 
-// release takes the line away from the transaction's goroutines. Where the transaction ended before stateVerdict with the line still
-// there, what the plugin has sent gets its time to leave here.
+// release takes the line away from the transaction's goroutines.
 func (t *transaction) release() {
+	switch t.outcome.Ended {
+	case LimitReached, BeginRefused, BeginTimedOut:
+		t.lastWords()
+	default: // stateVerdict has drained, or the line is gone
+	}
 	t.mu.Lock()
 	t.released = true
 	t.mu.Unlock()
 	close(t.letGo)
 	past := time.Unix(1, 0)
-	writeBy := past
-	switch t.outcome.Ended {
-	case LimitReached, BeginRefused, BeginTimedOut:
-		writeBy = time.Now().Add(t.o.DrainLimit)
-	default:
-	}
 	_ = t.line.SetReadDeadline(past) // an error means that the line is closed, and Read and Write return without it
-	_ = t.line.SetWriteDeadline(writeBy)
+	_ = t.line.SetWriteDeadline(past)
 	t.io.Wait()
 	_ = t.line.SetReadDeadline(time.Time{})
 	_ = t.line.SetWriteDeadline(time.Time{})
+}
+
+// lastWords drains the output of a transaction that has ended with the line still there, but not by stateVerdict.
+func (t *transaction) lastWords() {
+	timer := time.NewTimer(t.o.DrainLimit)
+	defer timer.Stop()
+	for {
+		t.mu.Lock()
+		t.draining = true
+		writing := t.writing
+		t.mu.Unlock()
+		if !writing {
+			return
+		}
+		select {
+		case <-t.wake:
+		case <-timer.C:
+			return
+		case <-t.ctx.Done():
+			return
+		}
+	}
 }
 
 // report logs the one outcome of a transaction.

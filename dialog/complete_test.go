@@ -179,6 +179,15 @@ func TestC6_SuccessAfterADropIsIgnored(t *testing.T) {
 	})
 }
 
+func TestC6_NothingCountsOnceTheLineIsDown(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		d.cancel(errors.New("carrier lost"))
+		d.complete(plugin.Failure, 0, "errrr") // before anyone could act on the drop
+		check(t, d.wait(), Dropped, 0, plugin.ErrorPortDisconnected, 0)
+	})
+}
+
 func TestC6_DropWinsOverASuccessNotYetActedOn(t *testing.T) {
 	for name, drop := range map[string]func(d *dialog){
 		"line":    func(d *dialog) { d.line.hangUp(io.EOF); time.Sleep(time.Nanosecond) }, // until a Read has seen it
@@ -266,6 +275,27 @@ func TestC7_PendingReceiveIsCancelled(t *testing.T) {
 	})
 }
 
+func TestC7_ReceiveOfADeadHPortIsCancelled(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		var rc *receiving
+		r.p.onEnd = func(plugin.HPORT) plugin.Code {
+			rc = d.receive(5, 2)
+			return plugin.ErrorPortDisconnected
+		}
+		r.line.block(true)
+		mustPend(t, r.host.DialogSend(d.b.HPort, []byte("goodbye")))
+		d.complete(plugin.Failure, 0, "eric")
+		synctest.Wait()
+		r.line.typed("late")
+		time.Sleep(3 * time.Second)
+		if rc.set() || rc.n != 5 {
+			t.Error("a Receive ended after the transaction was closed")
+		}
+		d.wait()
+	})
+}
+
 func TestC8_OutputIsDrained(t *testing.T) {
 	for _, v := range []plugin.Verdict{plugin.Success, plugin.Failure} {
 		in(t, func(t *testing.T, r *rig) {
@@ -277,8 +307,9 @@ func TestC8_OutputIsDrained(t *testing.T) {
 			if d.over() {
 				t.Fatal("Run returned before the output had left")
 			}
+			freed := time.Now()
 			r.line.block(false)
-			if o := d.wait(); o.Verdict != v || r.line.output() != "goodbye\r\n" {
+			if o := d.wait(); time.Since(freed) != 0 || o.Verdict != v || r.line.output() != "goodbye\r\n" {
 				t.Errorf("%v, sent %q", o.Verdict, r.line.output())
 			}
 		})
@@ -354,6 +385,25 @@ func TestC9_WhatWasSentBeforeTheLimitIsDrained(t *testing.T) {
 		check(t, d.wait(), LimitReached, 0, plugin.ErrorRequestTimeout, plugin.EventAuthTimeout)
 		if got := r.line.output(); got != "time is up\r\n" {
 			t.Errorf("sent %q", got)
+		}
+	})
+}
+
+func TestC9_ADropEndsTheDrainAfterTheLimit(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		r.line.block(true)
+		mustPend(t, r.host.DialogSend(d.b.HPort, []byte("time is up\r\n")))
+		time.Sleep(121 * time.Second)
+		d.cancel(errors.New("carrier lost"))
+		dropped := time.Now()
+		o := d.wait()
+		check(t, o, LimitReached, 0, plugin.ErrorRequestTimeout, plugin.EventAuthTimeout)
+		if took := time.Since(dropped); took != 0 {
+			t.Errorf("Run returned %v after the drop", took)
+		}
+		if !hasStep(o, "12 bytes could not be sent") {
+			t.Errorf("steps: %v", o.Steps)
 		}
 	})
 }

@@ -194,6 +194,7 @@ func TestE5_SecondCompleteKeepsOrWorsens(t *testing.T) {
 		{"another domain", said{1, "eric", "A"}, said{1, "eric", "B"}, plugin.Error, 87, 20098},
 		{"not by Unicode case", said{1, "k", "K"}, said{1, "k", "\u212a"}, plugin.Error, 87, 20098},
 		{"worse", said{1, "eric", ""}, said{2, "eric", ""}, plugin.Failure, 0, 20097},
+		{"worse, without a name", said{1, "eric", ""}, said{2, "", ""}, plugin.Failure, 0, 20097},
 		{"worst", said{1, "eric", ""}, said{3, "", ""}, plugin.Error, 635, 20098},
 		{"failure then error", said{2, "eric", ""}, said{3, "", ""}, plugin.Error, 635, 20098},
 		{"never better", said{2, "eric", ""}, said{1, "eric", ""}, plugin.Failure, 0, 20097},

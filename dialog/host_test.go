@@ -199,11 +199,12 @@ func TestWorkerPanicsInADeferral(t *testing.T) {
 func TestWorkerContext(t *testing.T) {
 	for name, end := range map[string]func(r *rig, d *dialog){
 		"close": func(r *rig, d *dialog) { d.complete(plugin.Failure, 0, "eric") },
-		"abort": func(r *rig, d *dialog) { r.line.hangUp(io.EOF) },
+		"abort": func(r *rig, d *dialog) { r.p.onEnd = defers; r.line.hangUp(io.EOF) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T, r *rig) {
 				r.o.Call.Line = "modem1"
+				start := time.Now()
 				d := r.start()
 				ended := make(chan bool, 1)
 				r.host.Go(d.b.HPort, func(ctx context.Context) {
@@ -220,8 +221,11 @@ func TestWorkerContext(t *testing.T) {
 					t.Fatal("the context ended early")
 				}
 				end(r, d)
-				<-ended
 				d.wait()
+				if synctest.Wait(); len(ended) != 1 || time.Since(start) != 0 {
+					t.Errorf("the context ended after %v", time.Since(start))
+				}
+				d.complete(plugin.Error, 0, "")
 			})
 		})
 	}
@@ -276,6 +280,115 @@ func TestManyTransactionsAtOnce(t *testing.T) {
 					t.Errorf("%s was let in as %q", user, o.User)
 				}
 			}()
+		}
+	})
+}
+
+// transaction gives the open transaction of d, for what cannot be seen from outside.
+func (d *dialog) transaction() *transaction {
+	d.r.host.mu.RLock()
+	defer d.r.host.mu.RUnlock()
+	return d.r.host.open[d.b.HPort]
+}
+
+func TestACallThatFoundItsTransactionJustBeforeItClosed(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		tx := d.transaction()
+		d.end()
+		r.host.open[d.b.HPort] = tx // as the call saw it
+		if c := r.host.DialogSend(d.b.HPort, []byte("x")); c != plugin.ErrorInvalidPortHandle {
+			t.Errorf("Send = %v", c)
+		}
+		r.host.remove(d.b.HPort)
+	})
+}
+
+func TestTimerOfAnEarlierReceive(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		tx := d.transaction()
+		d.receive(1, 5)
+		old := tx.recv
+		r.line.typed("x")
+		synctest.Wait()
+		next := d.receive(1, 0)
+		tx.receiveTimedOut(old) // its timer had fired already when the byte came
+		if next.set() {
+			t.Error("the time-out of one Receive ended the next one")
+		}
+		d.end()
+	})
+}
+
+func TestNothingReceivedIsLeftInMemory(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		line := &keepingLine{fakeLine: r.line}
+		done := make(chan Outcome, 1)
+		go func() { done <- r.host.Run(t.Context(), line, r.p, r.o) }()
+		d := &dialog{r: r, b: <-r.p.begun}
+		r.line.typed("secret")
+		synctest.Wait()
+		queued := d.transaction().in.buf
+		if string(queued) != "secret" || strings.Trim(string(line.buf), "\x00") != "" {
+			t.Errorf("queued %q, reader's buffer %q", queued, line.buf)
+		}
+		d.complete(plugin.Failure, 0, "eric")
+		<-done
+		if string(queued) != "\x00\x00\x00\x00\x00\x00" {
+			t.Errorf("the queue still holds %q", queued)
+		}
+	})
+}
+
+// keepingLine keeps the buffer that Read was given.
+type keepingLine struct {
+	*fakeLine
+	buf []byte
+}
+
+func (l *keepingLine) Read(p []byte) (int, error) {
+	l.buf = p
+	return l.fakeLine.Read(p)
+}
+
+func TestWatchOverAWorkerEndsWithIt(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		d := r.start()
+		tx := d.transaction()
+		r.host.Go(d.b.HPort, func(ctx context.Context) { <-ctx.Done() })
+		d.end()
+		synctest.Wait()
+		if tx.stuckTimer.Stop() {
+			t.Error("the timer keeps the closed transaction in memory")
+		}
+	})
+}
+
+func TestDeadlinesLeftByTheOwnerAreCleared(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		r.line.rd, r.line.wd = time.Unix(1, 0), time.Unix(1, 0)
+		d := r.start()
+		mustPend(t, r.host.DialogSend(d.b.HPort, []byte("hello")))
+		r.line.typed("x")
+		if got := d.receive(1, 0).text(); got != "x" || r.line.output() != "hello" {
+			t.Errorf("received %q, sent %q", got, r.line.output())
+		}
+		d.end()
+	})
+}
+
+func TestStepsAreBounded(t *testing.T) {
+	in(t, func(t *testing.T, r *rig) {
+		r.p.onBegin = func(b plugin.Begin) plugin.Code {
+			for range 1000 {
+				b.Complete(plugin.NewMessage(b.HPort, plugin.Failure, 0, "eric", ""))
+			}
+			return plugin.NoError
+		}
+		o := r.run(r.line).wait()
+		if len(o.Steps) > maxSteps+5 || !hasStep(o, "more steps are not kept") || !hasStep(o, "0 bytes received") {
+			t.Errorf("%d steps, the last ones: %v", len(o.Steps), o.Steps[len(o.Steps)-2:])
 		}
 	})
 }
