@@ -161,7 +161,7 @@ func writeCalls(w io.Writer, calls []admin.CallView) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cell(c.ID, 40), clock(c.Start), cell(c.Line, 64), cell(callerText(c), 24),
 			cell(c.User, 32), cell(c.Verdict, 10), cell(c.Service, 32), lasted, cell(end, 30))
 	}
-	t.Flush()
+	_ = t.Flush() // as with every print: who reads has gone
 }
 
 // callerText is the number, or why there is none.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,12 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
-
 	"rashost/internal/admin"
-	"rashost/internal/record"
-	"rashost/plugin"
-	"rashost/port"
 )
 
 const commandsConfig = `state_dir: state
@@ -158,159 +152,7 @@ func wantSafe(t *testing.T, text string) {
 	}
 }
 
-func TestLines(t *testing.T) {
-	b := newBench(t)
-	d := &fakeDaemon{lines: []admin.LineView{
-		{Name: "modem1", State: "session", Condition: "AUTHENTICATED", Since: since, CallerID: "\x1b]0;x\a\u009b2J", User: "ali\u202ece", Calls: 12},
-		{Name: "m2", State: "quarantined", Condition: "NON_OPERATIONAL", Since: since, NextTry: since.Add(time.Minute), Reason: "no answer to AT"},
-	}}
-	b.start(d)
-	out, _ := b.run(0, "lines")
-	wantSafe(t, out)
-	wantText(t, out, "LINE    STATE        CONDITION", `\x1b]0;x\x07\u009b2J`, `ali\u202ece`, "no answer to AT; next try "+clock(since.Add(time.Minute)))
-	rows := strings.Split(out, "\n")
-	for _, column := range []string{"STATE", "CALLS"} {
-		if i := strings.Index(rows[0], column); rows[1][i-1] != ' ' || rows[2][i-1] != ' ' || rows[1][i] == ' ' || rows[2][i] == ' ' {
-			t.Errorf("column %s is not aligned:\n%s", column, out)
-		}
-	}
-	if strings.Contains(out, "RECORDS") {
-		t.Errorf("a healthy daemon is reported:\n%s", out)
-	}
-
-	out, _ = b.run(0, "lines", "--json")
-	wantSafe(t, out)
-	var reply admin.LinesReply
-	if err := json.Unmarshal([]byte(out), &reply); err != nil || len(reply.Lines) != 2 || reply.Lines[0].CallerID != d.lines[0].CallerID {
-		t.Errorf("%v: %s", err, out)
-	}
-
-	d.ill = true
-	out, _ = b.run(0, "lines")
-	wantText(t, out, "RECORDS ARE NOT SAVED since "+clock(since)+": disk full (3 wait in memory, 1 lost)", "2 plugin workers do not end")
-}
-
 // lockedBuffer is written by a command and read by its test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func waitFor(t *testing.T, done func() bool, why func() string) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it does not happen: %s", why())
-		}
-	}
-}
-
-func TestLinesWatchPrintsChanges(t *testing.T) {
-	for _, asJSON := range []bool{false, true} {
-		b := newBench(t)
-		d := &fakeDaemon{lines: []admin.LineView{{Name: "modem1", State: "listening", Since: since}}}
-		b.start(d)
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		var out, errs lockedBuffer
-		code := make(chan int, 1)
-		args := []string{"-c", b.config, "lines", "--watch", fmt.Sprintf("--json=%v", asJSON)}
-		go func() { code <- run(ctx, args, strings.NewReader(""), &out, &errs) }()
-		want := []string{clock(since) + " modem1 listening caller=- user=- -\n", " modem1 ringing ", " modem1 removed\n"}
-		if asJSON {
-			want = []string{`"state":"listening"`, `"state":"ringing"`, `{"type":"removed","at":"0001-01-01T00:00:00Z","name":"modem1"}`}
-		}
-		has := func(part string) {
-			waitFor(t, func() bool { return strings.Contains(out.String(), part) }, func() string { return part + " in " + out.String() + errs.String() })
-		}
-		has(want[0])
-		d.Publish(admin.Event{Type: admin.EventLine, Line: &admin.LineView{Name: "modem1", State: "ringing"}})
-		has(want[1])
-		d.Publish(admin.Event{Type: admin.EventRemoved, Name: "modem1"})
-		has(want[2])
-		if strings.Contains(out.String(), "\x1b") {
-			t.Errorf("escape sequences without a terminal: %q", out.String())
-		}
-		cancel()
-		if got := <-code; got != 0 {
-			t.Errorf("exit %d: %s", got, errs.String())
-		}
-	}
-}
-
-func TestLinesWatchRedrawsATerminal(t *testing.T) {
-	b := newBench(t)
-	d := &fakeDaemon{lines: []admin.LineView{{Name: "modem1", State: "listening"}, {Name: "modem2", State: "listening"}}}
-	b.start(d)
-	screenEnd, tty, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out lockedBuffer
-	copied := make(chan struct{})
-	go func() { _, _ = io.Copy(&out, screenEnd); close(copied) }()
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"-c", b.config, "lines", "--watch"}, strings.NewReader(""), tty, tty) }()
-	waitFor(t, func() bool { return strings.Contains(out.String(), "modem2") }, out.String)
-	d.Publish(admin.Event{Type: admin.EventLine, Line: &admin.LineView{Name: "modem1", State: "session"}})
-	waitFor(t, func() bool { return strings.Contains(out.String(), "session") }, out.String)
-	d.Publish(admin.Event{Type: admin.EventRemoved, Name: "modem1"})
-	last := func() string { s := out.String(); return s[strings.LastIndex(s, home):] }
-	waitFor(t, func() bool {
-		return strings.HasSuffix(last(), eraseRest) && strings.Contains(last(), "modem2") && !strings.Contains(last(), "modem1")
-	}, out.String)
-	if !strings.Contains(last(), "\x1b[K") {
-		t.Errorf("old text would stay on the screen: %q", last())
-	}
-	cancel()
-	if got := <-code; got != 0 {
-		t.Errorf("exit %d", got)
-	}
-	tty.Close()
-	<-copied
-	screenEnd.Close()
-}
-
-func TestWatchTellsTheEndOfTheDaemon(t *testing.T) {
-	b := newBench(t)
-	d := &fakeDaemon{}
-	s, err := admin.Listen(t.Context(), filepath.Join(b.dir, "c.sock"), admin.Options{Host: d})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx) }()
-	var errs lockedBuffer
-	code := make(chan int, 1)
-	go func() {
-		code <- run(t.Context(), []string{"-c", b.config, "lines", "--watch"}, strings.NewReader(""), io.Discard, &errs)
-	}()
-	waitFor(t, func() bool { return d.watchers() == 1 }, errs.String)
-	cancel()
-	if got := <-code; got != 1 {
-		t.Errorf("exit %d, want 1", got)
-	}
-	wantText(t, errs.String(), "has ended the watch")
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestControl(t *testing.T) {
 	b := newBench(t)
 	d := &fakeDaemon{}
@@ -348,96 +190,6 @@ func TestUsage(t *testing.T) {
 	} {
 		if _, errs := b.run(2, args...); errs == "" {
 			t.Errorf("%v: no word of what is wrong", args)
-		}
-	}
-}
-
-func TestCallsFromTheDaemon(t *testing.T) {
-	b := newBench(t)
-	d := &fakeDaemon{calls: []admin.CallView{
-		{ID: "c2", Line: "modem1", Open: true, Start: since, CallerStatus: "withheld", Verdict: "none"},
-		{ID: "c1", Line: "modem1", Start: since, End: since.Add(90 * time.Second), CallerNumber: "5551234", User: "alice", Verdict: "success",
-			Service: "shell", CauseName: "User-Request"},
-	}}
-	b.start(d)
-	out, errs := b.run(0, "calls", "--since", "24h", "--line", "modem1", "--user", "alice", "--live", "--limit", "2")
-	wantText(t, out, "c2    "+clock(since)+"  modem1  withheld  -      none     -        -       live",
-		"c1    "+clock(since)+"  modem1  5551234   alice  success  shell    1m30s   User-Request")
-	wantText(t, errs, "only the newest 2 calls are shown")
-	if q := d.query; q.Line != "modem1" || q.User != "alice" || !q.Open || q.Limit != 2 || time.Since(q.Since) < 24*time.Hour || time.Since(q.Since) > 25*time.Hour {
-		t.Errorf("the daemon was asked %+v", q)
-	}
-	out, _ = b.run(0, "why", "c1")
-	if out != "refused:\n  \\x1b[2Jwrong password\n" {
-		t.Errorf("got %q", out)
-	}
-	_, errs = b.run(1, "why", "c9")
-	wantText(t, errs, `call "c9": no such call`)
-}
-
-func TestCallsFromTheRecords(t *testing.T) {
-	b := newBench(t)
-	out, errs := b.run(0, "calls")
-	wantText(t, out+errs, "no calls", "rashost is not running: these are its records")
-	_, errs = b.run(1, "why", "c1")
-	wantText(t, errs, `call "c1": there are no records yet`)
-
-	store, err := record.Open(t.Context(), filepath.Join(b.dir, "state"), record.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	store.Start(record.Row{ID: "c1", Line: "modem1", Device: "sim:a", Start: since, CallerNumber: "555"})
-	store.Verdict("c1", record.VerdictUpdate{At: since, Dialog: "staff", Plugin: "password", User: "alice", Verdict: plugin.Error,
-		Code: plugin.ErrorPortDisconnected, Events: []plugin.EventID{plugin.EventSecurityInternal}, Steps: []record.Step{{At: since, What: "asked"}}})
-	store.End("c1", record.EndUpdate{At: since.Add(time.Minute), Cause: port.LostCarrier, Reason: "gone", In: 3, Out: 4, Exit: "0"})
-	if err := store.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-
-	out, _ = b.run(0, "calls")
-	wantText(t, out, "c1", "555", "alice", "error", "1m0s", "Lost-Carrier")
-	out, _ = b.run(0, "calls", "--json")
-	var reply admin.CallsReply
-	if err := json.Unmarshal([]byte(out), &reply); err != nil || len(reply.Calls) != 1 {
-		t.Fatalf("%v: %s", err, out)
-	}
-	got := reply.Calls[0]
-	for _, tm := range []*time.Time{&got.Start, &got.Decided, &got.End, &got.Steps[0].At} {
-		*tm = tm.UTC()
-	}
-	want := admin.CallView{ID: "c1", Line: "modem1", Device: "sim:a", Start: since, Decided: since, End: since.Add(time.Minute), CallerNumber: "555",
-		Dialog: "staff", Plugin: "password", User: "alice", Verdict: "error", Code: uint32(plugin.ErrorPortDisconnected),
-		CodeName: plugin.ErrorPortDisconnected.String(), Events: []uint32{20098}, OctetsIn: 3, OctetsOut: 4, Cause: 2, CauseName: "Lost-Carrier",
-		Reason: "gone", Exit: "0", Steps: []admin.StepView{{At: since, What: "asked"}}}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %+v\nwant %+v", got, want)
-	}
-	if reply.Health.OK || reply.Health.PID != 0 || reply.Health.Records.Reason != "rashost is not running" {
-		t.Errorf("health: %+v", reply.Health)
-	}
-	out, _ = b.run(0, "why", "c1")
-	if out == "" {
-		t.Error("why says nothing")
-	}
-	out, _ = b.run(0, "why", "c1", "--json")
-	wantText(t, out, `"id": "c1"`, `"why": "`)
-	out, _ = b.run(0, "calls", "--since", "2026-02-01")
-	wantText(t, out, "no calls")
-}
-
-func TestSinceTime(t *testing.T) {
-	now := time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC)
-	for text, want := range map[string]time.Time{
-		"": {}, "90m": now.Add(-90 * time.Minute), "7d": now.AddDate(0, 0, -7), "0": now, "2026-01-02": time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC),
-		"2026-01-02T03:04:05Z": since, "2026-01-02 03:04": since.Add(-5 * time.Second),
-	} {
-		if got, err := sinceTime(text, now); err != nil || !got.Equal(want) {
-			t.Errorf("%q: got %v, %v; want %v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"soon", "-3h", "24", "d", "-1d", "2026-13-01"} {
-		if got, err := sinceTime(text, now); err == nil {
-			t.Errorf("%q was taken as %v", text, got)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os/signal"
@@ -69,7 +70,7 @@ func writeLines(w io.Writer, lines []admin.LineView) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", cell(l.Name, 64), cell(l.State, 20), cell(l.Condition, 20), clock(l.Since),
 			cell(l.CallerID, 24), cell(l.User, 32), l.Calls, cell(remark(l), 200))
 	}
-	t.Flush()
+	_ = t.Flush() // as with every print: who reads has gone
 }
 
 // remark says why a line is as it is, and when that may change.
@@ -168,8 +169,7 @@ func (a *app) watchScreen(ctx context.Context, client *admin.Client) error {
 		}
 		if _, err := io.WriteString(a.stdout, screen(lines)); err != nil {
 			cancel()
-			<-ended
-			return err
+			return errors.Join(err, <-ended)
 		}
 	}
 }

@@ -90,5 +90,5 @@ func writePlugins(w io.Writer, plugins []admin.PluginView) {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", cell(p.Name, 40), cell(p.Kind, 20), cell(p.From, 60), cell(strings.Join(p.Dialogs, ", "), 60),
 			cell(p.Error, 300))
 	}
-	t.Flush()
+	_ = t.Flush() // as with every print: who reads has gone
 }

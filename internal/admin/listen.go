@@ -61,12 +61,12 @@ func listen(ctx context.Context, path string) (l *listener, err error) {
 	u.SetUnlinkOnClose(false)
 	l = &listener{UnixListener: u, path: path, lock: lock}
 	if err := errors.Join(os.Chmod(fresh, Mode), os.Rename(fresh, path)); err != nil {
-		u.Close()
+		_ = u.Close()
 		os.Remove(fresh)
 		return nil, err
 	}
 	if l.file, err = os.Lstat(path); err != nil {
-		u.Close()
+		_ = u.Close()
 		return nil, err
 	}
 	return l, nil

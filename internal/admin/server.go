@@ -78,9 +78,8 @@ func Listen(ctx context.Context, path string, o Options) (*Server, error) {
 func (s *Server) Serve(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(s.listener) }()
-	var err error
 	select {
-	case err = <-failed:
+	case err := <-failed:
 		s.stop()
 		return errors.Join(err, s.http.Close())
 	case <-ctx.Done():
@@ -91,7 +90,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	if err := s.http.Shutdown(limit); err != nil {
 		_ = s.http.Close()
 	}
-	<-failed
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
 	return nil
 }
 
