@@ -45,6 +45,13 @@ func (o *simOpener) Open(ctx context.Context) (Device, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.name, err)
 	}
+	// The device is opened before the modem reads, as it takes a closed pty for DTR low.
+	tty := &ttyOpener{path: pty.Path, settings: o.settings, locks: newLocker(LockOptions{Dirs: []string{}, Log: o.log})}
+	dev, err := tty.Open(ctx)
+	if err != nil {
+		_ = pty.Close()
+		return nil, fmt.Errorf("%s: %w", o.name, err)
+	}
 	running, off := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
@@ -54,13 +61,6 @@ func (o *simOpener) Open(ctx context.Context) (Device, error) {
 		}
 		_ = pty.Close() // Run does not when the modem is running already
 	}()
-	tty := &ttyOpener{path: pty.Path, settings: o.settings, locks: newLocker(LockOptions{Dirs: []string{}, Log: o.log})}
-	dev, err := tty.Open(ctx)
-	if err != nil {
-		off()
-		<-done
-		return nil, fmt.Errorf("%s: %w", o.name, err)
-	}
 	d := &simDevice{ttyDevice: dev.(*ttyDevice), modem: o.modem, off: off, done: done}
 	d.path = o.name
 	d.dtr.Store(true)
