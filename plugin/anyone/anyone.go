@@ -55,22 +55,20 @@ func (h *host) talk(ctx context.Context, b plugin.Begin) {
 	if h.banner != "" && t.Print(h.banner+"\n") != nil {
 		return
 	}
-	last := ""
 	for tries := 0; tries < h.attempts; {
-		name, err := t.ReadLine(terminal.Line{Prompt: h.prompt, Max: plugin.UserNameMax})
+		name, err := t.ReadLine(terminal.Line{Prompt: h.prompt, Max: plugin.UserNameMax + 1})
 		switch {
 		case errors.Is(err, terminal.ErrInterrupted):
 			tries++
 			continue
 		case errors.Is(err, terminal.ErrGone):
 			return
-		case err != nil:
-			b.Complete(plugin.NewMessage(b.HPort, plugin.Error, plugin.ErrorInvalidData, "", ""))
+		case err != nil: // a flood
+			b.Complete(plugin.NewMessage(b.HPort, plugin.Failure, plugin.NoError, "", ""))
 			return
 		}
-		last = string(name)
-		if plugin.ValidUserName(last) {
-			b.Complete(plugin.NewMessage(b.HPort, plugin.Success, plugin.NoError, last, ""))
+		if plugin.ValidUserName(string(name)) {
+			b.Complete(plugin.NewMessage(b.HPort, plugin.Success, plugin.NoError, string(name), ""))
 			return
 		}
 		tries++

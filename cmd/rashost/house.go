@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"rashost/dialog"
+	"rashost/internal/config"
+	"rashost/internal/service"
+	"rashost/plugin"
+)
+
+// house is what the configuration says about calls, made once and never changed: a reload makes a new one and keeps the plugins
+// whose dialogs did not change. A call keeps the house it began with.
+type house struct {
+	config   *config.Config
+	lines    map[string]lineUse
+	dialogs  map[string]*dialogUse
+	services map[string]service.Service
+}
+
+// lineUse is what happens to the calls of one line.
+type lineUse struct {
+	dialog      *dialogUse
+	dialogName  string
+	service     service.Service
+	serviceName string
+	trusted     bool
+}
+
+// dialogUse is one configured dialog: its plugin and its options.
+type dialogUse struct {
+	plugin     plugin.Plugin // nil when it could not be made
+	pluginName string
+	options    dialog.Options
+	err        error
+	source     config.Dialog
+}
+
+// pluginError says that a dialog's plugin can't be made. As with RAS, that stops the start (events 20095 and 20096).
+type pluginError struct {
+	dialog, plugin string
+	event          plugin.EventID
+	err            error
+}
+
+func (e *pluginError) Error() string {
+	return fmt.Sprintf("dialog %s: plugin %s (event %s): %v", e.dialog, e.plugin, e.event, e.err)
+}
+
+func (e *pluginError) Unwrap() error { return e.err }
+
+// newHouse makes dialogs and services from c. previous may be nil; its unchanged dialogs are taken over, so that a reload keeps
+// their state. The error joins one pluginError for each dialog that can't be made while a line that uses it says `on_load_error:
+// stop`, and every fault of a service.
+func newHouse(c *config.Config, previous *house, table map[string]plugin.Factory, log *slog.Logger) (*house, error) {
+	h := &house{config: c, lines: map[string]lineUse{}, dialogs: map[string]*dialogUse{}, services: map[string]service.Service{}}
+	var faults []error
+	for _, name := range sorted(c.Dialogs) {
+		h.dialogs[name] = newDialogUse(name, c, previous, table, log)
+	}
+	for _, name := range sorted(c.Services) {
+		s, err := newService(c, c.Services[name], log.With("service", name))
+		if err != nil {
+			faults = append(faults, fmt.Errorf("service %s: %w", name, err))
+			continue
+		}
+		h.services[name] = s
+	}
+	var told []string
+	for _, l := range c.Lines {
+		d := h.dialogs[l.Dialog]
+		if d.err != nil && l.OnLoadError != "disable" && !slices.Contains(told, l.Dialog) {
+			told = append(told, l.Dialog)
+			faults = append(faults, d.err)
+		}
+		h.lines[l.Name] = lineUse{
+			dialog: d, dialogName: l.Dialog, service: h.services[l.Service], serviceName: l.Service, trusted: l.Trusted,
+		}
+	}
+	return h, errors.Join(faults...)
+}
+
+func newDialogUse(name string, c *config.Config, previous *house, table map[string]plugin.Factory, log *slog.Logger) *dialogUse {
+	source := c.Dialogs[name]
+	if previous != nil {
+		old := previous.dialogs[name]
+		if old != nil && old.err == nil && old.source.Equal(source) && previous.config.File() == c.File() &&
+			previous.config.StateDir == c.StateDir {
+			return old
+		}
+	}
+	use := &dialogUse{
+		pluginName: source.Plugin,
+		source:     source,
+		options: dialog.Options{
+			Timeout: time.Duration(source.Timeout), EndGrace: time.Duration(source.EndGrace), Echo: echoMode(source.Echo),
+		},
+	}
+	factory, ok := table[source.Plugin]
+	if !ok {
+		use.err = &pluginError{name, source.Plugin, plugin.EventNoSecurityModuleKey, errors.New("no such plugin: `rashost plugins` lists them")}
+		return use
+	}
+	made, err := factory(plugin.Setup{
+		Dialog:         name,
+		Decode:         source.DecodeOptions,
+		Resolve:        c.Resolve,
+		StateDir:       c.Resolve(c.StateDir),
+		Attempts:       source.Attempts,
+		Banner:         source.Banner,
+		LockoutDenials: source.Lockout.Denials,
+		LockoutReset:   int(time.Duration(source.Lockout.Reset) / time.Second),
+		Timeout:        int(time.Duration(source.Timeout) / time.Second),
+		Log:            log.With("dialog", name, "plugin", source.Plugin),
+	})
+	if err != nil {
+		use.err = &pluginError{name, source.Plugin, plugin.EventCannotLoadSecurity, err}
+		return use
+	}
+	use.plugin = made
+	return use
+}
+
+// sorted returns the keys of a part of the configuration in a fixed order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func echoMode(word string) dialog.EchoMode {
+	switch word {
+	case "on":
+		return dialog.EchoOn
+	case "masked":
+		return dialog.EchoMasked
+	default:
+		return dialog.EchoOff
+	}
+}
+
+// runsAsRoot reports whether the process could do anything: rules about run_as follow from it.
+func runsAsRoot() bool { return os.Geteuid() == 0 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rashost/hardware"
+	"rashost/internal/config"
+	"rashost/port"
+)
+
+// lineConfigs turns the configuration's lines into port's. A line whose plugin can't be made stays out of service.
+func lineConfigs(h *house) ([]port.LineConfig, error) {
+	profiles, err := newProfiles(h.config)
+	if err != nil {
+		return nil, err
+	}
+	var faults []error
+	cfgs := make([]port.LineConfig, 0, len(h.config.Lines))
+	for _, l := range h.config.Lines {
+		profile, err := profiles.find(l.Modem)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("line %s: %w", l.Name, err))
+			continue
+		}
+		cfg := port.LineConfig{
+			Name: l.Name, Device: h.config.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity,
+			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
+			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
+		}
+		if d := h.lines[l.Name].dialog; d.err != nil {
+			cfg.OutOfService = d.err.Error()
+		}
+		cfgs = append(cfgs, cfg)
+	}
+	return cfgs, errors.Join(faults...)
+}
+
+// fromAuto turns the configuration's word "auto" into port's "", which means what the profile says.
+func fromAuto(word string) string {
+	if word == "auto" {
+		return ""
+	}
+	return word
+}
+
+// profiles finds modem profiles by name: those of the configuration's folder first, then the built-in ones.
+type profiles struct{ own map[string]*hardware.Profile }
+
+func newProfiles(c *config.Config) (profiles, error) {
+	p := profiles{own: map[string]*hardware.Profile{}}
+	if c.Profiles == "" {
+		return p, nil
+	}
+	files, err := filepath.Glob(filepath.Join(c.Resolve(c.Profiles), "*.yaml"))
+	if err != nil {
+		return p, fmt.Errorf("profiles: %w", err)
+	}
+	var faults []error
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("profiles: %w", err))
+			continue
+		}
+		profile, err := hardware.Parse(data, file)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		p.own[profile.Name] = &profile
+	}
+	return p, errors.Join(faults...)
+}
+
+// find returns the profile of a line's `modem`; nil for "none". Until modems are probed, "auto" is the generic one.
+func (p profiles) find(name string) (*hardware.Profile, error) {
+	if name == "auto" {
+		name = "generic"
+	}
+	if own := p.own[name]; own != nil {
+		return own, nil
+	}
+	if name == "none" {
+		return nil, nil
+	}
+	profile, err := hardware.Load(name)
+	if err != nil {
+		return nil, err
+	}
+	return &profile, nil
+}

@@ -1,0 +1,15 @@
+package main
+
+import (
+	"rashost/plugin"
+	"rashost/plugin/anyone"
+	"rashost/plugin/password"
+)
+
+// pluginTable is the one list of Go plugins. A plugin is used only when a dialog names it.
+func pluginTable() map[string]plugin.Factory {
+	return map[string]plugin.Factory{
+		"anyone":   anyone.New,
+		"password": password.NewFactory(),
+	}
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"rashost/dialog"
+	"rashost/internal/admin"
+	"rashost/internal/config"
+	"rashost/internal/record"
+	"rashost/port"
+	"rashost/port/modemsim"
+)
+
+// How long the parts of the daemon may take to stop. Together they stay below systemd's 90 s.
+const (
+	stopCalls   = 10 * time.Second
+	stopDialogs = 5 * time.Second
+	stopRecords = 10 * time.Second
+)
+
+func newServeCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "run the host in the foreground",
+		Long: "Runs the host in the foreground. SIGHUP reads the configuration again: unchanged lines keep their calls. SIGTERM and SIGINT end\n" +
+			"dialogs and sessions within a grace period, then the host.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
+			defer stop()
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
+			c, err := a.loadConfig()
+			if err != nil {
+				return err
+			}
+			d, err := newDaemon(ctx, c, daemonOptions{read: a.loadConfig, timing: modemsim.Real(), log: newLogger(a.stderr, c.Log.Level, c.Log.Format)})
+			if err != nil {
+				return err
+			}
+			return d.run(ctx, reload)
+		},
+	}
+}
+
+// daemon is a running host: it owns the records, the lines and the control socket.
+type daemon struct {
+	log      *slog.Logger
+	read     func() (*config.Config, error) // reads the configuration again
+	store    *record.Store
+	handler  *handler
+	lines    *port.Manager
+	admin    *admin.Server
+	watchers *admin.Hub
+	sims     *simulators
+}
+
+// daemonOptions is what a daemon needs beside its configuration.
+type daemonOptions struct {
+	read   func() (*config.Config, error) // for a reload
+	timing modemsim.Timing                // of virtual modems
+	log    *slog.Logger
+}
+
+// newDaemon makes everything and starts the lines. On error nothing is left running.
+func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemon, err error) {
+	log := o.log
+	for _, w := range c.Warnings {
+		log.Warn("configuration: " + w.Error())
+	}
+	if raised, err := port.RaiseFileLimit(); err != nil {
+		log.Warn("the limit of open files could not be raised", "limit", raised, "error", err.Error())
+	}
+	d := &daemon{log: log, read: o.read, watchers: &admin.Hub{}}
+	h, err := newHouse(c, nil, pluginTable(), log)
+	if err != nil {
+		return nil, err
+	}
+	cfgs, err := lineConfigs(h)
+	if err != nil {
+		return nil, err
+	}
+	state := c.Resolve(c.StateDir)
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		return nil, fmt.Errorf("state_dir: %w: make the folder, or set state_dir to one that this user may write", err)
+	}
+	host := &adminHost{Hub: d.watchers, daemon: d, started: time.Now()}
+	// The socket comes first: it is what refuses a second daemon before anything of the first is touched.
+	if d.admin, err = admin.Listen(ctx, c.Resolve(c.Control), admin.Options{Host: host, Log: log}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = d.admin.Close()
+		}
+	}()
+	if d.store, err = record.Open(ctx, state, record.Options{Log: log}); err != nil {
+		return nil, err
+	}
+	d.handler = &handler{dialog: dialog.New(log), log: log}
+	d.handler.house.Store(h)
+	d.handler.calls = newCallBook(d.store, d.policy, d.lineChanged, log)
+	d.sims = newSimulators(state, o.timing, log)
+	d.lines = port.NewManager(port.ManagerOptions{Handler: d.handler, Observer: d.handler.calls, Log: log, Open: d.sims.opener})
+	if err = d.lines.Apply(ctx, cfgs); err != nil {
+		_ = d.store.Close(context.WithoutCancel(ctx))
+		return nil, err
+	}
+	return d, nil
+}
+
+// run serves until ctx ends, then stops everything in order: lines, dialogs, control socket, records.
+func (d *daemon) run(ctx context.Context, reload <-chan os.Signal) error {
+	socket, stopSocket := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSocket()
+	served := make(chan error, 1)
+	go func() { served <- d.admin.Serve(socket) }()
+	d.log.Info("rashost is serving", "lines", len(d.lines.Lines()), "config", d.handler.house.Load().config.File())
+	notify(sd.SdNotifyReady)
+	var failed error
+loop:
+	for {
+		select {
+		case <-ctx.Done():
+			break loop
+		case failed = <-served:
+			break loop
+		case <-reload:
+			d.reload(ctx)
+		}
+	}
+	notify(sd.SdNotifyStopping)
+	d.log.Info("stopping: dialogs and sessions end now")
+	return errors.Join(failed, d.stop(context.WithoutCancel(ctx), stopSocket))
+}
+
+func (d *daemon) stop(ctx context.Context, stopSocket context.CancelFunc) error {
+	within := func(limit time.Duration, stop func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return stop(ctx)
+	}
+	if err := within(stopCalls, d.lines.Shutdown); err != nil {
+		d.log.Warn("calls were cut off", "error", err.Error())
+	}
+	if err := within(stopDialogs, d.handler.dialog.Shutdown); err != nil {
+		d.log.Warn("plugins did not end", "error", err.Error())
+	}
+	d.sims.close()
+	stopSocket()
+	err := within(stopRecords, d.store.Close)
+	if err != nil {
+		d.log.Error("records", "error", err.Error())
+	}
+	d.log.Info("stopped")
+	return err
+}
+
+// reload reads the configuration again. A faulty one changes nothing.
+func (d *daemon) reload(ctx context.Context) {
+	notify(sd.SdNotifyReloading)
+	defer notify(sd.SdNotifyReady)
+	c, err := d.read()
+	if err != nil {
+		d.log.Error("reload: the configuration is faulty, nothing was changed", "error", err.Error())
+		return
+	}
+	old := d.handler.house.Load()
+	if c.Resolve(c.StateDir) != old.config.Resolve(old.config.StateDir) || c.Resolve(c.Control) != old.config.Resolve(old.config.Control) {
+		d.log.Error("reload: state_dir and control can't change while the host runs: restart it; nothing was changed")
+		return
+	}
+	h, err := newHouse(c, old, pluginTable(), d.log)
+	if err != nil {
+		d.log.Error("reload: nothing was changed", "error", err.Error())
+		return
+	}
+	cfgs, err := lineConfigs(h)
+	if err != nil {
+		d.log.Error("reload: nothing was changed", "error", err.Error())
+		return
+	}
+	d.handler.house.Store(h)
+	if err := d.lines.Apply(ctx, cfgs); err != nil {
+		d.handler.house.Store(old)
+		d.log.Error("reload: nothing was changed", "error", err.Error())
+		return
+	}
+	for _, w := range c.Warnings {
+		d.log.Warn("configuration: " + w.Error())
+	}
+	d.log.Info("configuration read again", "lines", len(cfgs))
+}
+
+// policy is what the configuration in force says of records.
+func (d *daemon) policy() recordPolicy {
+	r := d.handler.house.Load().config.Records
+	return recordPolicy{refuse: r.OnFailure == "refuse", unknownNames: r.UnknownNames}
+}
+
+// lineChanged tells those who watch.
+func (d *daemon) lineChanged(name string) {
+	if !d.watchers.Watched() || d.lines == nil {
+		return
+	}
+	if s, ok := d.lines.Line(name); ok {
+		view := lineView(s)
+		d.watchers.Publish(admin.Event{Type: admin.EventLine, At: time.Now(), Line: &view})
+	}
+}
+
+// notify tells systemd, when we run under it.
+func notify(state string) { _, _ = sd.SdNotify(false, state) }
