@@ -99,7 +99,7 @@ func TestLockedDatabase(t *testing.T) {
 		t.Errorf("a call in memory: %+v, %v", r, err)
 	}
 	release()
-	until(t, "saving works again", func() bool { return s.Health().OK })
+	until(t, "saving works again", func() bool { return s.Health().OK && s.Health().Unsaved == 0 })
 	if rows, err := s.reader.Calls(t.Context(), Query{}); err != nil || len(rows) != 4 {
 		t.Errorf("%d rows on disk, %v", len(rows), err)
 	}
@@ -162,7 +162,7 @@ func TestMemoryLimit(t *testing.T) {
 		t.Errorf("health says %s", h)
 	}
 	release()
-	until(t, "saving works again", func() bool { return s.Health().OK })
+	until(t, "saving works again", func() bool { return s.Health().OK && s.Health().Unsaved == 0 })
 	rows, err := s.reader.Calls(t.Context(), Query{})
 	if err != nil {
 		t.Fatal(err)

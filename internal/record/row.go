@@ -54,9 +54,15 @@ type Row struct {
 	Steps []Step `json:"steps"`
 }
 
-// MarshalJSON adds the words beside the numbers.
+// MarshalJSON adds the words beside the numbers; lists are never null.
 func (r Row) MarshalJSON() ([]byte, error) {
 	type plain Row
+	if r.Events == nil {
+		r.Events = []plugin.EventID{}
+	}
+	if r.Steps == nil {
+		r.Steps = []Step{}
+	}
 	return json.Marshal(struct {
 		plain
 		Verdict   string `json:"verdict"`

@@ -354,7 +354,7 @@ func TestJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"verdict":"error"`, `"code":638`, `"code_name":"ERROR_REQUEST_TIMEOUT"`, `"cause":2`, `"cause_name":"Lost-Carrier"`} {
+	for _, want := range []string{`"verdict":"error"`, `"code":638`, `"code_name":"ERROR_REQUEST_TIMEOUT"`, `"cause":2`, `"cause_name":"Lost-Carrier"`, `"steps":[]`, `"events":[]`} {
 		if !bytes.Contains(text, []byte(want)) {
 			t.Errorf("%s is not in %s", want, text)
 		}

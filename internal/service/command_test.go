@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/user"
 	"slices"
@@ -374,4 +375,23 @@ func TestUserNames(t *testing.T) {
 			t.Errorf("%T: %+v", s, r)
 		}
 	}
+}
+
+// BenchmarkCommand is a whole session of a program that does nothing, on 64 lines at once.
+func BenchmarkCommand(b *testing.B) {
+	s, err := NewCommand(CommandConfig{Command: []string{"true"}, RunAs: ourselves()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetParallelism(32)
+	b.RunParallel(func(p *testing.PB) {
+		conn, line := net.Pipe()
+		defer conn.Close()
+		defer line.Close()
+		for p.Next() {
+			if r := s.Run(b.Context(), line, Caller{User: "alice"}); r.Exit != "0" {
+				b.Errorf("%+v", r)
+			}
+		}
+	})
 }
