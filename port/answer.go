@@ -18,6 +18,7 @@ func (l *line) ring(occurrence) {
 // ringStopped goes back to listening. (Deadline of ringing.)
 func (l *line) ringStopped(o occurrence) {
 	l.missed++
+	l.dirty = true
 	l.log.Info("call not answered: the ringing stopped", "rings", l.rings)
 	l.rings = 0
 	l.listen(o)

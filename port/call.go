@@ -104,6 +104,7 @@ type Call struct {
 	wake   chan struct{} // one token: look at letIn, fault and tail
 	done   chan Outcome  // what ServeCall returned
 
+	ended   atomic.Bool // over is set
 	in, out atomic.Uint64
 	letIn   atomic.Bool
 	unread  atomic.Int32 // len(typed)
@@ -140,6 +141,9 @@ var longAgo = time.Unix(1, 0)
 func (c *Call) Read(p []byte) (int, error) {
 	c.io.RLock()
 	defer c.io.RUnlock()
+	if c.ended.Load() {
+		return 0, c.why()
+	}
 	if c.unread.Load() > 0 {
 		if n := c.takeTyped(p); n > 0 || len(p) == 0 {
 			return n, nil
@@ -170,6 +174,9 @@ func (c *Call) Read(p []byte) (int, error) {
 func (c *Call) Write(p []byte) (int, error) {
 	c.io.RLock()
 	defer c.io.RUnlock()
+	if c.ended.Load() {
+		return 0, c.why()
+	}
 	n, err := c.dev.Write(p)
 	if n > 0 {
 		c.out.Add(uint64(n))
@@ -256,18 +263,23 @@ func (c *Call) end(why error) {
 	if c.over == nil || errors.Is(why, ErrClosed) {
 		c.over = why
 	}
+	c.ended.Store(true)
 	if c.dev != nil {
 		_ = c.dev.SetReadDeadline(longAgo)
 		_ = c.dev.SetWriteDeadline(longAgo)
 	}
 }
 
+// why returns why Read and Write fail; nil while they do not.
+func (c *Call) why() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.over
+}
+
 // failed turns a device's error into what the handler sees, and tells the line about faults.
 func (c *Call) failed(err error) error {
-	c.mu.Lock()
-	over := c.over
-	c.mu.Unlock()
-	if over != nil {
+	if over := c.why(); over != nil {
 		return over
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {

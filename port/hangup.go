@@ -150,11 +150,18 @@ func (l *line) takeBack(occurrence) {
 	switch {
 	case h.gone:
 		l.post(evAbsent, l.reason)
-	case h.off || h.reopen:
-		l.offOrReopen()
 	case h.orderly && !h.broken:
 		l.drain()
 	default:
+		l.drained()
+	}
+}
+
+// drained goes on when nothing more is to be sent.
+func (l *line) drained() {
+	if l.hang.off || l.hang.reopen {
+		l.offOrReopen()
+	} else {
 		l.drop()
 	}
 }
@@ -176,7 +183,7 @@ func (l *line) offOrReopen() {
 func (l *line) drain() {
 	n, err := l.tty.dev.OutQueue()
 	if err != nil || n == 0 || time.Since(l.hang.began) >= drainTime {
-		l.drop()
+		l.drained()
 		return
 	}
 	l.hang.phase = phaseDrain

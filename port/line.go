@@ -240,7 +240,9 @@ const (
 // deadlines is every state's limit. What happens then is the row for evDeadline.
 func deadlines() []deadline {
 	fixed := func(d time.Duration) func(*line) time.Duration { return func(*line) time.Duration { return d } }
-	afterCall := func(d time.Duration) func(*line) time.Duration { return func(l *line) time.Duration { return l.afterCall(d) } }
+	afterCall := func(d time.Duration) func(*line) time.Duration {
+		return func(l *line) time.Duration { return l.afterCall(d) }
+	}
 	return []deadline{
 		{Absent, "next try: 100 ms, doubled up to 5 s", func(l *line) time.Duration { return backoff(l.tries, absentFirst, absentMost) }},
 		{Opening, "10 s; after a call what is left of the 15 s since the hang-up began", afterCall(openLimit)},

@@ -1,0 +1,364 @@
+package port
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"rashost/hardware"
+)
+
+// rig is one line on a fake device, with everything around it, in a bubble of simulated time.
+type rig struct {
+	t     *testing.T
+	fake  *Fake
+	far   *Far
+	modem *fakeModem
+	mgr   *Manager
+	cfg   LineConfig
+
+	mu      sync.Mutex
+	refuse  error
+	states  []string // "from>to"
+	ended   []End
+	begun   []*Call
+	handler func(ctx context.Context, c *Call) Outcome
+}
+
+// testProfile is a modem with a short set-up.
+func testProfile() *hardware.Profile {
+	p := hardware.Defaults()
+	p.Name = "test"
+	p.Init = []hardware.Step{{Send: "ATE0"}, {Send: "AT+MR=1", Optional: true}, {Send: "ATS0=0"}}
+	p.CallerID.Enable = []hardware.Step{{Send: "AT+VCID=1"}, {Send: "AT#CID=1"}}
+	p.Reset.Command = "ATZ"
+	p.Recover = []hardware.Step{{Send: "+++", Raw: true, NoReply: true, DelayAfter: hardware.Duration(time.Second)}, {Send: "ATH", Optional: true}}
+	return &p
+}
+
+// bubble runs a test with one line in simulated time. change may alter the line's configuration before it is applied.
+func bubble(t *testing.T, o FakeOptions, change func(r *rig), test func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, o)
+		if change != nil {
+			change(r)
+		}
+		defer r.stop()
+		r.apply()
+		test(r)
+	})
+}
+
+func newRig(t *testing.T, o FakeOptions) *rig {
+	node := filepath.Join(t.TempDir(), "ttyFAKE") // what tells a lost carrier from a lost device
+	if err := os.WriteFile(node, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := NewFake(node, o)
+	r := &rig{t: t, fake: f, far: f.Far()}
+	r.cfg = LineConfig{Name: "modem1", Device: node, Profile: testProfile()}
+	r.handler = func(ctx context.Context, _ *Call) Outcome {
+		<-ctx.Done()
+		return Outcome{}
+	}
+	r.mgr = NewManager(ManagerOptions{
+		Handler: r, Observer: r,
+		Open: func(LineConfig) (Opener, error) { return f, nil },
+	})
+	r.modem = newFakeModem(r.far)
+	return r
+}
+
+func (r *rig) ServeCall(ctx context.Context, c *Call) Outcome { return r.handler(ctx, c) }
+
+func (r *rig) Answering(_ context.Context, c *Call) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refuse != nil {
+		return r.refuse
+	}
+	r.begun = append(r.begun, c)
+	return nil
+}
+
+func (r *rig) Ended(_ *Call, e End) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = append(r.ended, e)
+}
+
+func (r *rig) StateChanged(_ string, from, to State, _ string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.states = append(r.states, string(from)+">"+string(to))
+}
+
+func (r *rig) apply(more ...LineConfig) {
+	r.t.Helper()
+	if err := r.mgr.Apply(context.Background(), append([]LineConfig{r.cfg}, more...)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// stop ends everything, so that the bubble can end; goroutines left over make it fail.
+func (r *rig) stop() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := r.mgr.Shutdown(ctx); err != nil {
+		r.t.Errorf("shutdown: %v", err)
+	}
+	r.modem.stop()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.begun) != len(r.ended) {
+		r.t.Errorf("%d calls began, %d ended", len(r.begun), len(r.ended))
+	}
+}
+
+// vanish unplugs the device.
+func (r *rig) vanish() {
+	r.t.Helper()
+	if err := os.Remove(r.cfg.Device); err != nil {
+		r.t.Fatal(err)
+	}
+	r.far.Vanish()
+	synctest.Wait()
+}
+
+// appear plugs it in again.
+func (r *rig) appear() {
+	r.t.Helper()
+	if err := os.WriteFile(r.cfg.Device, nil, 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	r.far.Appear()
+}
+
+func (r *rig) snap() Snapshot {
+	r.t.Helper()
+	synctest.Wait()
+	s, ok := r.mgr.Line(r.cfg.Name)
+	if !ok {
+		r.t.Fatal("the line is gone")
+	}
+	return s
+}
+
+// within waits in simulated time until the line is in state, and fails when that takes longer than limit.
+func (r *rig) within(limit time.Duration, state State) Snapshot {
+	r.t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
+		s := r.snap()
+		if s.State == state {
+			return s
+		}
+		if time.Now().After(end) {
+			r.t.Fatalf("after %s the line is %s (%s), not %s; %v", limit, s.State, s.Reason, state, r.states)
+		}
+	}
+}
+
+// stays waits for d and fails when the line is not in state then.
+func (r *rig) stays(d time.Duration, state State) {
+	r.t.Helper()
+	time.Sleep(d)
+	if s := r.snap(); s.State != state {
+		r.t.Fatalf("the line is %s (%s), not %s", s.State, s.Reason, state)
+	}
+}
+
+// say sends what the modem or the caller says.
+func (r *rig) say(text string) {
+	r.t.Helper()
+	if _, err := r.far.Write([]byte(text)); err != nil {
+		r.t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+// ring brings a call into the dialog.
+func (r *rig) ring() {
+	r.t.Helper()
+	r.say("\r\nRING\r\n")
+	r.within(time.Second, Dialog)
+}
+
+// lastEnd returns how the only call so far ended.
+func (r *rig) lastEnd() End {
+	r.t.Helper()
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.ended) == 0 {
+		r.t.Fatal("no call has ended")
+	}
+	return r.ended[len(r.ended)-1]
+}
+
+func (r *rig) calls() int {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.begun)
+}
+
+func wantCause(t *testing.T, e End, cause TerminateCause, reason string) {
+	t.Helper()
+	if e.Cause != cause || !strings.Contains(e.Reason, reason) {
+		t.Errorf("the call ended with %v (%q), want %v (%q)", e.Cause, e.Reason, cause, reason)
+	}
+}
+
+// fakeModem is a modem at the far end: it answers commands, goes online with ATA and back with DTR, escape or carrier loss.
+type fakeModem struct {
+	far    *Far
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu       sync.Mutex
+	mute     bool              // answers nothing
+	deafDTR  bool              // does not hang up when DTR drops
+	echo     bool              // echoes commands
+	answers  map[string]string // instead of OK; "-" is nothing
+	connect  string            // what ATA gives; "" nothing
+	carrier  bool              // drives DCD
+	online   bool
+	commands []string
+	data     bytes.Buffer
+	ataAt    time.Time
+}
+
+func newFakeModem(far *Far) *fakeModem {
+	ctx, cancel := context.WithCancel(context.Background())
+	m := &fakeModem{far: far, cancel: cancel, answers: map[string]string{}, connect: "\r\nCONNECT 33600/ARQ/V34/LAPM/V42BIS\r\n", carrier: true}
+	m.done.Go(m.read)
+	m.done.Go(func() { m.watchDTR(ctx) })
+	return m
+}
+
+func (m *fakeModem) stop() {
+	m.cancel()
+	_ = m.far.Close()
+	m.done.Wait()
+}
+
+func (m *fakeModem) set(change func(m *fakeModem)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(m)
+}
+
+func (m *fakeModem) said() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]string(nil), m.commands...)
+}
+
+// watchDTR hangs up when DTR drops.
+func (m *fakeModem) watchDTR(ctx context.Context) {
+	for drops := 0; ; {
+		s, err := m.far.Wait(ctx, func(s FakeState) bool { return s.DTRDrops > drops })
+		if err != nil {
+			return
+		}
+		drops = s.DTRDrops
+		m.mu.Lock()
+		if !m.deafDTR {
+			m.hangUp()
+		}
+		m.mu.Unlock()
+	}
+}
+
+// hangUp goes back to command mode; mu is held.
+func (m *fakeModem) hangUp() {
+	m.online = false
+	if m.carrier {
+		m.far.SetDCD(false)
+	}
+}
+
+func (m *fakeModem) read() {
+	buf, line := make([]byte, 256), ""
+	for {
+		n, err := m.far.Read(buf)
+		if err != nil {
+			return
+		}
+		m.mu.Lock()
+		if m.online {
+			m.data.Write(buf[:n])
+			if strings.HasSuffix(m.data.String(), "+++") {
+				m.hangUp()
+			}
+			m.mu.Unlock()
+			continue
+		}
+		line += string(buf[:n])
+		for {
+			command, rest, ok := strings.Cut(line, "\r")
+			if !ok {
+				break
+			}
+			line = rest
+			m.command(command)
+		}
+		m.mu.Unlock()
+	}
+}
+
+// command answers one command; mu is held.
+func (m *fakeModem) command(command string) {
+	m.commands = append(m.commands, command)
+	answer, special := m.answers[command]
+	switch {
+	case m.mute:
+		return
+	case command == "ATA" && !special:
+		m.ataAt = time.Now()
+		answer = m.connect
+		if strings.Contains(answer, "CONNECT") {
+			m.online = true
+			if m.carrier {
+				m.far.SetDCD(true)
+			}
+		}
+	case answer == "-":
+		return
+	case !special:
+		answer = "\r\nOK\r\n"
+	}
+	if m.echo {
+		answer = command + "\r" + answer
+	}
+	_, _ = m.far.Write([]byte(answer))
+}
+
+// lose is the caller going away: carrier drops, and the modem says so.
+func (m *fakeModem) lose(words string) {
+	m.mu.Lock()
+	m.hangUp()
+	m.mu.Unlock()
+	_, _ = m.far.Write([]byte(words))
+	synctest.Wait()
+}
+
+var errTest = errors.New("for a test")
+
+func stepsText(e End) string {
+	var b strings.Builder
+	for _, s := range e.Steps {
+		fmt.Fprintln(&b, s.What)
+	}
+	return b.String()
+}
