@@ -10,34 +10,37 @@ type Event struct {
 	mu     sync.Mutex
 	manual bool
 	closed bool
-	ch     chan struct{} // one token: the event is set
+	set    bool
+	ch     chan struct{} // closed while the event is set
 }
 
 // NewEvent returns an event that is not set. A manual-reset event stays set until Reset; an auto-reset one releases one Wait.
 func NewEvent(manualReset bool) *Event {
-	return &Event{manual: manualReset, ch: make(chan struct{}, 1)}
+	return &Event{manual: manualReset, ch: make(chan struct{})}
 }
 
 // Set sets the event. Setting one that is set already, or closed, does nothing.
 func (e *Event) Set() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed {
+	if e.closed || e.set {
 		return
 	}
-	select {
-	case e.ch <- struct{}{}:
-	default:
-	}
+	e.set = true
+	close(e.ch)
 }
 
 // Reset clears the event.
 func (e *Event) Reset() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	select {
-	case <-e.ch:
-	default:
+	e.reset()
+}
+
+func (e *Event) reset() {
+	if e.set {
+		e.set = false
+		e.ch = make(chan struct{})
 	}
 }
 
@@ -48,15 +51,23 @@ func (e *Event) Close() {
 	e.closed = true
 }
 
-// Wait blocks until the event is set or ctx ends, and returns ctx's error in the latter case.
+// Wait blocks until the event is set or ctx ends, and returns ctx's error in the latter case. An auto-reset event is then cleared.
 func (e *Event) Wait(ctx context.Context) error {
-	select {
-	case <-e.ch:
-		if e.manual {
-			e.Set()
+	for {
+		e.mu.Lock()
+		if e.set {
+			if !e.manual {
+				e.reset()
+			}
+			e.mu.Unlock()
+			return nil
 		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+		ch := e.ch
+		e.mu.Unlock()
+		select {
+		case <-ch:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }

@@ -22,7 +22,7 @@ func TestConformance(t *testing.T) {
 		New:     func() (plugin.Plugin, error) { return newPlugin(t, func(any) error { return nil }) },
 		Good: func(n int) plugintest.Login {
 			name := "caller" + strings.Repeat("x", n%8)
-			return plugintest.Login{User: name, Steps: []plugintest.Step{{Expect: "name: ", Send: name + "\r"}}}
+			return plugintest.Login{User: name, Steps: []plugintest.Step{plugintest.Expect("name: "), plugintest.Send(name + "\r")}}
 		},
 	})
 }
