@@ -7,6 +7,7 @@ package record
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"rashost/plugin"
@@ -191,6 +192,9 @@ func (r *Row) end(u EndUpdate) {
 	set(&r.Exit, u.Exit)
 	r.addEvents(u.Events)
 	r.addSteps(u.Steps)
+	// Line, dialog and service tell their steps one after the other; the chain is one of time. Copies of the row share the array.
+	r.Steps = slices.Clone(r.Steps)
+	slices.SortStableFunc(r.Steps, func(a, b Step) int { return a.At.Compare(b.At) })
 }
 
 func orNow(t time.Time) time.Time {
