@@ -150,7 +150,6 @@ func (b *callBook) Ended(c *port.Call, e port.End) {
 		update.Steps = append(update.Steps, record.Step{At: s.At, What: s.What})
 	}
 	b.store.End(c.ID, update)
-	b.log.Info("call ended", "line", c.Line, "call", c.ID, "cause", e.Cause.String(), "reason", e.Reason, "in", e.In, "out", e.Out)
 }
 
 // StateChanged logs what an operator must know and wakes the watchers.

@@ -53,14 +53,14 @@ func (h *handler) runDialog(ctx context.Context, c *port.Call, use lineUse, log 
 	defer cancel(nil)
 	out := h.dialog.Run(ctx, guard, use.dialog.plugin, options)
 	h.calls.verdict(c.ID, out, use)
-	logDialog(log, out, guard.found())
 	switch {
 	case guard.found():
 		return out, &port.Outcome{Cause: port.UserError, Reason: "the caller started PPP before the dialog was over"}
 	case !out.Granted():
 		return out, refusal(out)
 	}
-	c.Unread(guard.unread(out.Unread))
+	log.Info("let in", "event", plugin.EventAuthSuccess.String(), "user", out.User, "service", use.serviceName)
+	c.Unread(typedAhead(guard.unread(out.Unread), use.raw))
 	return out, nil
 }
 
@@ -75,6 +75,15 @@ func dialogContext(ctx context.Context) (context.Context, context.CancelCauseFun
 		cancel(cause)
 	})
 	return inner, func(cause error) { stop(); cancel(cause) }
+}
+
+// typedAhead is what the service gets first. A caller whose Enter key sends CR LF has left the LF of the last answer: only PPP, which
+// looks for its frames anyway, gets it.
+func typedAhead(unread []byte, raw bool) []byte {
+	if !raw && len(unread) > 0 && (unread[0] == '\n' || unread[0] == 0) {
+		return unread[1:]
+	}
+	return unread
 }
 
 // runService gives the line to the service and records how the session ended.
@@ -115,27 +124,6 @@ func refusal(out dialog.Outcome) *port.Outcome {
 		o.Reason = "the plugin failed: " + out.Code.Error()
 	}
 	return &o
-}
-
-// logDialog writes the event of RAS that belongs to the outcome. Names typed by callers stay out of it: they may be passwords.
-func logDialog(log *slog.Logger, out dialog.Outcome, ppp bool) {
-	attrs := []any{"verdict", out.Verdict.String(), "ended", out.Ended.String()}
-	if out.Event != 0 {
-		attrs = append(attrs, "event", out.Event.String())
-	}
-	if out.Code != plugin.NoError {
-		attrs = append(attrs, "code", out.Code.String())
-	}
-	switch {
-	case ppp:
-		log.Warn("dialog refused a PPP frame", attrs...)
-	case out.Granted():
-		log.Info("dialog let the caller in", append(attrs, "event", plugin.EventAuthSuccess.String(), "user", out.User)...)
-	case out.Verdict == plugin.Error:
-		log.Error("dialog failed", attrs...)
-	default:
-		log.Info("dialog did not let the caller in", attrs...)
-	}
 }
 
 // callerNumber is the caller id as plugins and services see it: the number, "P" when withheld, "O" out of area, "" when absent.

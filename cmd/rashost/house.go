@@ -31,6 +31,7 @@ type lineUse struct {
 	service     service.Service
 	serviceName string
 	trusted     bool
+	raw         bool // the service takes frames, not lines of text
 }
 
 // dialogUse is one configured dialog: its plugin and its options.
@@ -81,6 +82,7 @@ func newHouse(c *config.Config, previous *house, table map[string]plugin.Factory
 		}
 		h.lines[l.Name] = lineUse{
 			dialog: d, dialogName: l.Dialog, service: h.services[l.Service], serviceName: l.Service, trusted: l.Trusted,
+			raw: c.Services[l.Service].Type == "ppp",
 		}
 	}
 	return h, errors.Join(faults...)
