@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 
@@ -29,7 +30,7 @@ func newRootCommand(a *app) *cobra.Command {
 			"line on, and keeps a record of every call. Begin with: rashost demo",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          arguments(),
+		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(a.stdin)
@@ -43,4 +44,12 @@ func newRootCommand(a *app) *cobra.Command {
 		newUserCommand(a), newPluginsCommand(a), newSchemaCommand(a),
 	)
 	return root
+}
+
+// unknownCommand refuses words that are no subcommand.
+func unknownCommand(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError(fmt.Errorf("unknown command %q: rashost --help lists the commands", args[0]))
 }

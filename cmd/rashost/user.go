@@ -29,6 +29,8 @@ func newUserCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "the password file: add, passwd, remove, list, disable, enable, unlock",
+		Args:  unknownCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Long: "The password file of a dialog. Secrets are read from the terminal, or from the first line of standard input; never from the\n" +
 			"command line. A running host sees every change at the next login.",
 	}
@@ -36,7 +38,7 @@ func newUserCommand(a *app) *cobra.Command {
 	cmd.PersistentFlags().StringVar(&file, "file", "", "the user file itself, without a configuration")
 	onUser := func(use, short string, run func(f *password.File, name string) (string, error)) *cobra.Command {
 		return &cobra.Command{
-			Use: use + " NAME", Short: short, Args: cobra.ExactArgs(1),
+			Use: use + " NAME", Short: short, Args: arguments("NAME"),
 			RunE: func(_ *cobra.Command, args []string) error {
 				t, err := a.userTarget(dialogName, file)
 				if err != nil {
@@ -83,7 +85,7 @@ func newUserCommand(a *app) *cobra.Command {
 func newUserListCommand(a *app, dialogName, file *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "list the users", Args: cobra.NoArgs,
+		Use: "list", Short: "list the users", Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			t, err := a.userTarget(*dialogName, *file)
 			if err != nil {
@@ -109,7 +111,7 @@ func newUserListCommand(a *app, dialogName, file *string) *cobra.Command {
 
 func newUserUnlockCommand(a *app, dialogName *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "unlock NAME", Short: "forget a user's failures, so that lock-out ends", Args: cobra.ExactArgs(1),
+		Use: "unlock NAME", Short: "forget a user's failures, so that lock-out ends", Args: arguments("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			t, err := a.userTarget(*dialogName, "")
 			if err != nil {
