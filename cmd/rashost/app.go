@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/user"
 	"slices"
 	"strings"
 	"unicode"
@@ -118,6 +119,9 @@ func configEnv() (config.Env, error) {
 		return config.Env{}, err
 	}
 	env := config.Env{Root: runsAsRoot(), Plugins: slices.Sorted(maps.Keys(pluginTable()))}
+	if u, err := user.Current(); err == nil && !env.Root {
+		env.User = u.Username
+	}
 	for _, p := range profiles {
 		env.Modems = append(env.Modems, p.Name)
 	}

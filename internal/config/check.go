@@ -268,6 +268,9 @@ func (c *checker) service(path, name string, s Service) {
 	case "command":
 		c.command(path+".command", s.Command)
 		c.account(path+".run_as", s.RunAs)
+		if c.env.User != "" && s.RunAs != "" && s.RunAs != c.env.User {
+			c.warn(path+".run_as", "has no effect: rashost does not run as root, so the command runs as %s, like rashost itself", c.env.User)
+		}
 	case "tcp":
 		c.address(path+".address", s.Address)
 	case "serial":

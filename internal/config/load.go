@@ -14,6 +14,8 @@ import (
 type Env struct {
 	// Root says that the daemon runs as root: then run_as and user must be written out.
 	Root bool
+	// User is the account that the daemon runs as when that is not root; "" for unknown.
+	User string
 	// Plugins are the names of the known plugins; nil: any name is taken.
 	Plugins []string
 	// Modems are the names of the built-in modem profiles; nil: any name is taken. Profiles of the file's own folder are added.

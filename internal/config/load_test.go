@@ -21,6 +21,26 @@ services:
   shell: {type: command, command: [/bin/true]}
 `
 
+// TestRunAsWithoutRoot: a sample must run as any user, but an operator must be told that the command is not set apart.
+func TestRunAsWithoutRoot(t *testing.T) {
+	text := strings.Replace(good, "[/bin/true]", "[/bin/true], run_as: nobody", 1)
+	for user, want := range map[string]int{"alice": 1, "nobody": 0, "": 0} {
+		c, err := load(t, text, Env{User: user})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, w := range c.Warnings {
+			if strings.Contains(w.Error(), "services.shell.run_as: has no effect") {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("as %q: %d warnings about run_as, want %d: %v", user, n, want, c.Warnings)
+		}
+	}
+}
+
 var testEnv = Env{Plugins: []string{"password", "external", "native", "anyone"}, Modems: []string{"generic", "usr-courier"}}
 
 func load(t testing.TB, text string, env Env) (*Config, error) {

@@ -26,16 +26,21 @@ func CheckRunAs(runAs string, euid int) error {
 	return err
 }
 
+// ownAccount is the account that rashost itself runs as.
+func ownAccount(euid int) account {
+	a := account{name: strconv.Itoa(euid), home: "/", uid: euid}
+	if u, err := user.LookupId(a.name); err == nil {
+		a.name, a.home = u.Username, u.HomeDir
+	}
+	return a
+}
+
 func findAccount(runAs string, euid int) (account, error) {
 	if runAs == "" {
 		if euid == 0 {
 			return account{}, errors.New("run_as: is required when rashost runs as root; to run the command as root write run_as: root")
 		}
-		a := account{name: strconv.Itoa(euid), home: "/", uid: euid}
-		if u, err := user.LookupId(a.name); err == nil {
-			a.name, a.home = u.Username, u.HomeDir
-		}
-		return a, nil
+		return ownAccount(euid), nil
 	}
 	u, err := user.Lookup(runAs)
 	if err != nil {
@@ -45,13 +50,10 @@ func findAccount(runAs string, euid int) (account, error) {
 	if err != nil {
 		return account{}, fmt.Errorf("run_as %q: user id %q is no number", runAs, u.Uid)
 	}
-	a := account{name: u.Username, home: u.HomeDir, uid: int(uid)}
 	if euid != 0 {
-		if int(uid) != euid {
-			return account{}, fmt.Errorf("run_as %q: only root can run a command as somebody else", runAs)
-		}
-		return a, nil
+		return ownAccount(euid), nil // only root can set a command apart; `rashost check` warns
 	}
+	a := account{name: u.Username, home: u.HomeDir, uid: int(uid)}
 	gid, err := strconv.ParseUint(u.Gid, 10, 32)
 	if err != nil {
 		return account{}, fmt.Errorf("run_as %q: group id %q is no number", runAs, u.Gid)

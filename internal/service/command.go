@@ -21,8 +21,8 @@ const DefaultGrace = 5 * time.Second
 type CommandConfig struct {
 	// Command is the program, an absolute path or a name found in the standard folders, and its arguments. No shell is involved.
 	Command []string
-	// RunAs is the account that the program runs as. As root it must be given, and root itself be written out; otherwise it is empty
-	// or our own account.
+	// RunAs is the account that the program runs as. As root it must be given, and root itself be written out; otherwise it must
+	// exist, and the program runs as ourselves.
 	RunAs string
 	// Env is added to the environment, "NAME=value"; it wins over what is there.
 	Env []string
