@@ -62,6 +62,12 @@ func TestFakeSignals(t *testing.T) {
 		if s := far.State(); s.Open || s.Signals.DTR || s.DTRDrops != 2 || s.Opens != 1 {
 			t.Errorf("closed with HUPCL: %+v", s)
 		}
+		if err := open(t, f).Close(); err != nil { // no Apply, so no HUPCL
+			t.Fatal(err)
+		}
+		if s := far.State(); s.Open || !s.Signals.DTR || s.DTRDrops != 2 || s.Opens != 2 {
+			t.Errorf("closed without HUPCL: %+v", s)
+		}
 	})
 }
 

@@ -72,7 +72,8 @@ func (l *locker) lockTTY(fd int, path string) error {
 	if err != nil || excl == 0 {
 		return nil // kernels before 3.8 can't tell
 	}
-	// A pty keeps the mark of a holder that was killed for as long as its other end is open.
+	// A pty keeps the mark of a holder that was killed for as long as its other end is open. Only root gets here to clear it; for
+	// others the open has failed with EBUSY. A serial port loses the mark with its last close.
 	if pid := findHolder(path); isPTS(path) && (pid == 0 || pid == os.Getpid()) {
 		return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0)
 	}
