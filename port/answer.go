@@ -2,6 +2,7 @@ package port
 
 import (
 	"context"
+	"log/slog"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -19,7 +20,7 @@ func (l *line) ring(occurrence) {
 func (l *line) ringStopped(o occurrence) {
 	l.missed++
 	l.dirty = true
-	l.log.Info("call not answered: the ringing stopped", "rings", l.rings)
+	l.logAt(slog.LevelInfo, "call not answered: the ringing stopped", "rings", l.rings)
 	l.rings = 0
 	l.listen(o)
 }
@@ -27,7 +28,7 @@ func (l *line) ringStopped(o occurrence) {
 // letRing leaves a call unanswered that nobody may take. (Not to be answered.)
 func (l *line) letRing(o occurrence) {
 	l.refused = true
-	l.log.Warn("call not answered", "why", o.why)
+	l.logAt(slog.LevelWarn, "call not answered", "why", o.why)
 }
 
 // newCall makes the call that is to be answered.
@@ -84,10 +85,10 @@ func (l *line) answer(o occurrence) {
 		l.post(evServe, "")
 		return
 	}
+	l.carrierBefore()
 	command := l.cfg.Profile.Answer.Command
 	if l.write([]byte(command + "\r")) {
 		c.step("answered: " + command)
-		l.carrierBefore()
 	}
 }
 
@@ -162,7 +163,7 @@ func (l *line) serve(occurrence) {
 	l.calls++
 	l.dirty = true
 	c.step("handed to the dialog")
-	l.log.Info("call", "call", c.ID, "caller_id", c.CallerID.Number, "connect", c.Connect.Text)
+	l.logAt(slog.LevelInfo, "call", "call", c.ID, "caller_id", c.CallerID.Number, "connect", c.Connect.Text)
 	go c.serve(l.mgr.handler)
 }
 
@@ -198,7 +199,7 @@ func (l *line) handlerReturned(out Outcome) {
 	l.lent = false
 	c.outcome = out
 	if c.crash != "" {
-		l.log.Error("the handler crashed", "call", c.ID, "panic", out.Reason, "stack", c.crash)
+		l.logAt(slog.LevelError, "the handler crashed", "call", c.ID, "panic", out.Reason, "stack", c.crash)
 	}
 	if c.letIn.Load() && l.state == Dialog {
 		l.post(evLetIn, "")

@@ -302,9 +302,17 @@ func (c *Call) wakeLine() {
 func (c *Call) serve(h Handler) {
 	out := c.run(h)
 	c.end(ErrClosed)
-	c.io.Lock() // nobody reads or writes any more
-	c.io.Unlock()
+	c.letGo()
 	c.done <- out
+}
+
+// letGo waits until nobody reads or writes any more, and forgets the device.
+func (c *Call) letGo() {
+	c.io.Lock()
+	defer c.io.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dev, c.typed = nil, nil
 }
 
 // run calls the handler; a panic becomes an outcome.

@@ -2,6 +2,7 @@ package port
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -68,12 +69,13 @@ func (l *line) carrierReady() bool {
 	switch l.mode() {
 	case CarrierRequired:
 		return l.dcd.usable
+	case CarrierIgnore:
 	case CarrierAuto:
 		if high, ok := l.readDCD(); ok && high && l.dcd.low {
 			l.obeyCarrier()
 		} else if !l.dcd.told {
 			l.dcd.told = true
-			l.log.Info("carrier is ignored on this line: DCD did not rise with CONNECT", "readable", ok, "dcd", high)
+			l.logAt(slog.LevelInfo, "carrier is ignored on this line: DCD did not rise with CONNECT", "readable", ok, "dcd", high)
 		}
 	}
 	return true
@@ -98,10 +100,9 @@ func (l *line) pollCarrier() {
 		l.watchForCarrier()
 	case Answering, Dialog, Session:
 		l.carrierInCall()
-	case HangingUp, Recovering:
-		if l.hang.phase == phaseQuiet {
-			l.directQuiet()
-		}
+	case HangingUp:
+		l.directQuiet()
+	default:
 	}
 }
 

@@ -115,6 +115,7 @@ func TestDeviceVanishes(t *testing.T) {
 					r.modem.answers["ATE0"] = "\r\nERROR\r\n"
 				case Answering:
 					r.modem.answers["ATA"] = "-"
+				default:
 				}
 				r.handler = func(ctx context.Context, c *Call) Outcome {
 					if state != Dialog {

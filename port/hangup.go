@@ -3,6 +3,7 @@ package port
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"rashost/hardware"
@@ -324,7 +325,7 @@ func (l *line) quiet() {
 
 // directQuiet looks whether the other end of a direct line let go.
 func (l *line) directQuiet() {
-	if !l.dcd.usable {
+	if !l.dcd.usable || l.hang.phase != phaseQuiet {
 		return
 	}
 	if high, ok := l.readDCD(); ok && !high {
@@ -367,7 +368,7 @@ func (l *line) idle() {
 
 // abandon goes on without a handler that does not return: the device is closed under it.
 func (l *line) abandon() {
-	l.log.Error("the handler did not return: the device is closed under it", "call", l.call.ID, "grace", l.cfg.endGrace())
+	l.logAt(slog.LevelError, "the handler did not return: the device is closed under it", "call", l.call.ID, "grace", l.cfg.endGrace())
 	l.note("the handler did not return within " + l.cfg.endGrace().String() + ": given up")
 	if l.hang.off {
 		l.post(evOff, "switched off")
@@ -422,7 +423,7 @@ func (l *line) endCall(next State, why string) {
 	}
 	l.dcd = carrier{told: l.dcd.told}
 	e := c.ending()
-	l.log.Info("call ended", "call", c.ID, "cause", e.Cause, "why", e.Reason, "in", e.In, "out", e.Out)
+	l.logAt(slog.LevelInfo, "call ended", "call", c.ID, "cause", e.Cause, "why", e.Reason, "in", e.In, "out", e.Out)
 	if c.observed {
 		l.mgr.observer.Ended(c, e)
 	}
@@ -451,5 +452,5 @@ func (l *line) note(what string) {
 		l.call.step(what)
 		return
 	}
-	l.log.Debug(what)
+	l.logAt(slog.LevelDebug, what)
 }

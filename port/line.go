@@ -1,6 +1,7 @@
 package port
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -270,12 +271,12 @@ const (
 
 // line is one managed line: the state machine's own data. Nobody else touches it; they send requests and read the snapshot.
 type line struct {
-	cfg   LineConfig
-	mgr   *Manager
-	log   *slog.Logger
-	inbox chan request
-	done  chan struct{} // closed when the machine has ended and the device is given back
-	snap  atomic.Pointer[Snapshot]
+	cfg    LineConfig
+	mgr    *Manager
+	inbox  chan request
+	done   chan struct{} // closed when the machine has ended and the device is given back
+	snap   atomic.Pointer[Snapshot]
+	asleep atomic.Bool // the machine has no goroutine: see wake
 
 	state    State
 	since    time.Time
@@ -309,6 +310,13 @@ type line struct {
 	missed   uint64
 }
 
+// logAt logs for the line.
+func (l *line) logAt(level slog.Level, message string, args ...any) {
+	if ctx := context.Background(); l.mgr.log.Enabled(ctx, level) {
+		l.mgr.log.With("line", l.cfg.Name).Log(ctx, level, message, args...)
+	}
+}
+
 // request is what others ask of a line.
 type request struct {
 	ev    event
@@ -316,37 +324,57 @@ type request struct {
 	reply chan error // buffered
 }
 
-// run is the loop.
+// run is the loop. An idle line has nothing to wait for but its reader and a request, so it gives up its goroutine; wake starts
+// another one.
 func (l *line) run() {
-	defer l.finish()
-	if l.cfg.OutOfService == "" {
-		l.post(evEnable, "")
-	} else {
-		l.reason, l.dirty = l.cfg.OutOfService, true
-	}
 	for {
 		l.settle()
 		if l.leaving && l.state == Disabled {
+			l.finish()
 			return
 		}
 		l.publish()
 		l.setTimer()
 		l.readOn()
+		if l.sleep() {
+			return
+		}
 		l.wait()
 	}
 }
 
-// wait is where a line spends its life.
+// sleep says whether the goroutine may end. From then on the line belongs to the one that wake starts.
+func (l *line) sleep() bool {
+	if l.timer != nil || l.lent || l.tty.opening {
+		return false
+	}
+	l.asleep.Store(true)
+	// Who sent something before that saw the line awake.
+	return len(l.inbox) == 0 && len(l.tty.reads) == 0 || !l.asleep.CompareAndSwap(true, false)
+}
+
+// wake makes sure that what was sent to the line is taken. Senders call it after they sent.
+func (l *line) wake() {
+	if l.asleep.CompareAndSwap(true, false) {
+		go l.run()
+	}
+}
+
+// wait is where a line waits while something goes on.
 func (l *line) wait() {
 	var wake chan struct{}
 	var served chan Outcome
+	var tick <-chan time.Time
 	if l.lent {
 		wake, served = l.call.wake, l.call.done
+	}
+	if l.timer != nil {
+		tick = l.timer.C
 	}
 	select {
 	case r := <-l.inbox:
 		r.reply <- l.asked(r)
-	case <-l.timer.C:
+	case <-tick:
 		l.expired()
 	case r := <-l.tty.reads:
 		l.received(r)
@@ -376,7 +404,7 @@ func (l *line) post(ev event, why string) { l.queue = append(l.queue, occurrence
 func (l *line) handle(o occurrence) {
 	r := l.mgr.table[transition{l.state, o.ev}]
 	if r == nil {
-		l.log.Debug("event ignored", "state", l.state, "event", o.ev, "why", o.why, "rule", ignored()[o.ev])
+		l.logAt(slog.LevelDebug, "event ignored", "state", l.state, "event", o.ev, "why", o.why, "rule", ignored()[o.ev])
 		return
 	}
 	if r.next != l.state {
@@ -401,7 +429,7 @@ func (l *line) enter(next State, o occurrence) {
 	}
 	l.in(timeState, l.mgr.limits[next](l))
 	l.publish()
-	l.log.Debug("state", "from", from, "to", next, "event", o.ev, "why", o.why)
+	l.logAt(slog.LevelDebug, "state", "from", from, "to", next, "event", o.ev, "why", o.why)
 	l.mgr.observer.StateChanged(l.cfg.Name, from, next, o.why)
 }
 
@@ -436,11 +464,17 @@ func (l *line) earliest() (kind int, at time.Time) {
 	return kind, at
 }
 
-// setTimer sets the one timer to the earliest of all, or stops it.
+// setTimer sets the one timer to the earliest of all. A line that waits for no time has none.
 func (l *line) setTimer() {
-	if _, at := l.earliest(); at.IsZero() {
+	_, at := l.earliest()
+	switch {
+	case at.IsZero() && l.timer != nil:
 		l.timer.Stop()
-	} else {
+		l.timer = nil
+	case at.IsZero():
+	case l.timer == nil:
+		l.timer = time.NewTimer(time.Until(at))
+	default:
 		l.timer.Reset(time.Until(at))
 	}
 }

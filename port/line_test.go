@@ -346,13 +346,17 @@ func TestConnectLines(t *testing.T) {
 	})
 }
 
-// TestIdleLineSleeps: without idle_probe no timer runs.
+// TestIdleLineSleeps: without idle_probe no timer runs, and the state machine has no goroutine.
 func TestIdleLineSleeps(t *testing.T) {
 	bubble(t, FakeOptions{}, nil, func(r *rig) {
 		r.within(5*time.Second, Listening)
 		synctest.Wait()
-		if kind, at := r.mgr.line(r.cfg.Name).earliest(); !at.IsZero() {
+		l := r.mgr.line(r.cfg.Name)
+		if kind, at := l.earliest(); !at.IsZero() || l.timer != nil {
 			t.Errorf("timer %d of an idle line fires in %s", kind, time.Until(at))
+		}
+		if !l.asleep.Load() {
+			t.Error("an idle line keeps its goroutine")
 		}
 	})
 }

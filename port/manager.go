@@ -134,7 +134,7 @@ func (m *Manager) Apply(ctx context.Context, cfgs []LineConfig) error {
 
 // deviceOpener opens what a line's configuration names.
 func (m *Manager) deviceOpener(c LineConfig) Opener {
-	return NewOpener(c.Device, c.Settings(), LockOptions{Dirs: c.LockDirs, Log: m.log.With("line", c.Name)})
+	return NewOpener(c.Device, c.Settings(), LockOptions{Dirs: c.LockDirs, Log: m.log})
 }
 
 // check finds what is wrong with a configuration as a whole, and makes its openers.
@@ -165,11 +165,11 @@ func (m *Manager) check(cfgs []LineConfig) ([]Opener, error) {
 // newLine makes a line and its reader. The device is opened once those lines that had it before have given it back.
 func (m *Manager) newLine(c LineConfig, o Opener) *line {
 	l := &line{
-		cfg: c, mgr: m, log: m.log.With("line", c.Name), inbox: make(chan request), done: make(chan struct{}),
-		state: Disabled, since: time.Now(), dirty: true, timer: time.NewTimer(time.Hour),
+		cfg: c, mgr: m, inbox: make(chan request, 1), done: make(chan struct{}),
+		state: Disabled, since: time.Now(), dirty: true,
 		tty: tty{opener: o, starts: make(chan Device, 1), reads: make(chan chunk, 1), opened: make(chan opening, 1)},
 	}
-	l.timer.Stop()
+	l.post(evEnable, "")
 	l.publish()
 	still := m.ending[:0]
 	for _, e := range m.ending {
@@ -185,7 +185,7 @@ func (m *Manager) newLine(c LineConfig, o Opener) *line {
 	}
 	clear(m.ending[len(still):])
 	m.ending = still
-	go reader(l.tty.starts, l.tty.reads)
+	go l.reader()
 	return l
 }
 
@@ -295,13 +295,22 @@ func (m *Manager) ask(ctx context.Context, name string, ev event, why string) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return <-r.reply
+	l.wake()
+	select {
+	case err := <-r.reply:
+		return err
+	case <-l.done:
+		return fmt.Errorf("line %s: %w", name, ErrStopped)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // tell sends a request that cannot be refused.
 func (l *line) tell(ev event, why string) {
 	select {
 	case l.inbox <- request{ev: ev, why: why, reply: make(chan error, 1)}:
+		l.wake()
 	case <-l.done:
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"syscall"
 	"time"
 
@@ -256,7 +257,7 @@ func (l *line) scriptOver(err error) {
 	l.script = nil
 	l.in(timeStep, 0)
 	for _, r := range script.Refused() {
-		l.log.Debug("optional command refused", "err", r)
+		l.logAt(slog.LevelDebug, "optional command refused", "err", r)
 	}
 	switch {
 	case l.state == HangingUp || l.state == Recovering:

@@ -18,11 +18,12 @@ type chunk struct {
 
 // reader is the line's second goroutine. It reads once for each device it is given, so that at any other time nobody touches the
 // data direction.
-func reader(starts <-chan Device, reads chan<- chunk) {
+func (l *line) reader() {
 	buf := make([]byte, readSize)
-	for dev := range starts {
+	for dev := range l.tty.starts {
 		n, err := dev.Read(buf)
-		reads <- chunk{dev, buf[:n], err}
+		l.tty.reads <- chunk{dev, buf[:n], err}
+		l.wake()
 	}
 }
 

@@ -2,6 +2,7 @@ package port
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 )
 
@@ -45,7 +46,7 @@ func (l *line) missing(o occurrence) {
 	l.forgive()
 	l.in(timeState, backoff(l.tries, absentFirst, l.cfg.waitMost(absentMost)))
 	if l.tries == 0 {
-		l.log.Warn("the device is absent: it is tried again until it comes", "device", l.cfg.Device, "why", o.why, "event", eventDeviceNotFunctioning)
+		l.logAt(slog.LevelWarn, "the device is absent: it is tried again until it comes", "device", l.cfg.Device, "why", o.why, "event", eventDeviceNotFunctioning)
 	}
 	l.tries++
 }
@@ -55,7 +56,7 @@ func (l *line) waitForOther(o occurrence) {
 	l.hang = hangup{}
 	l.in(timeState, backoff(l.tries, busyFirst, l.cfg.waitMost(busyMost)))
 	if l.tries == 0 {
-		l.log.Warn("the device is in use: it is tried again until it is free", "device", l.cfg.Device, "why", o.why)
+		l.logAt(slog.LevelWarn, "the device is in use: it is tried again until it is free", "device", l.cfg.Device, "why", o.why)
 	}
 	l.tries++
 }
@@ -74,7 +75,7 @@ func (l *line) failed(o occurrence) {
 	}
 	d := backoff(l.failures-1, recoverFirst, l.cfg.waitMost(recoverMost))
 	l.in(timeState, d)
-	l.log.Warn("the line failed", "why", o.why, "failures", l.failures, "next_try", d, "event", eventDeviceNotFunctioning)
+	l.logAt(slog.LevelWarn, "the line failed", "why", o.why, "failures", l.failures, "next_try", d, "event", eventDeviceNotFunctioning)
 }
 
 // tryAgain begins the next try, by turns: free the modem by DTR, escape and reset; close the device and open it anew. (Deadline of
@@ -93,14 +94,14 @@ func (l *line) tryAgain(o occurrence) {
 	l.reopen = true
 	l.in(timeState, hangupLimit)
 	l.hang = hangup{began: time.Now()}
-	l.log.Info("recovery: DTR, escape, reset")
+	l.logAt(slog.LevelInfo, "recovery: DTR, escape, reset")
 	l.drop()
 }
 
 // quarantine gives up for a while. (Entering quarantined.)
 func (l *line) quarantine(o occurrence) {
 	l.closeDevice()
-	l.log.Error("the line is quarantined", "why", o.why, "failures", l.failures, "next_try", quarantineTime, "event", eventDeviceNotFunctioning)
+	l.logAt(slog.LevelError, "the line is quarantined", "why", o.why, "failures", l.failures, "next_try", quarantineTime, "event", eventDeviceNotFunctioning)
 }
 
 // closeDown switches the line off: the device is free for others. (Entering disabled.)
@@ -155,7 +156,6 @@ func (l *line) finish() {
 	if d := time.Until(t.notBefore); d > 0 {
 		time.Sleep(d) // whoever opens next must not hide the DTR drop from the modem
 	}
-	l.timer.Stop()
 	l.publish()
 	close(l.done)
 }

@@ -67,8 +67,7 @@ func (l *line) publish() {
 	if !l.cfg.direct() {
 		s.Modem = l.cfg.Profile.Name
 	}
-	switch l.state {
-	case Absent, Recovering, Quarantined:
+	if l.state == Absent || l.state == Recovering || l.state == Quarantined {
 		s.NextTry, s.Failures = l.due[timeState], l.failures
 	}
 	if c := l.call; c != nil {
