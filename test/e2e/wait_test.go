@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// eventually waits until cond is true. cond also says what is the case instead, for the message.
+func eventually(t *testing.T, what string, cond func() (bool, string)) {
+	t.Helper()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	pause := 5 * time.Millisecond
+	for {
+		ok, instead := cond()
+		if ok {
+			return
+		}
+		select {
+		case <-limit.C:
+			t.Fatalf("not within %s: %s; instead: %s", patience, what, instead)
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, 100*time.Millisecond)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// needsRoot leaves a test out loudly when it is not root's.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		missing(t, "root")
+	}
+}
+
+// needsProgram leaves a test out loudly when a program is missing.
+func needsProgram(t *testing.T, program, pkg string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		missing(t, "package "+pkg)
+	}
+}
+
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("NOT RUN: needs %s", what)
+	}
+	t.Skipf("NOT RUN: needs %s", what)
+}
