@@ -1,6 +1,7 @@
 package port
 
 import (
+	"slices"
 	"time"
 
 	"rashost/port/modem"
@@ -21,13 +22,19 @@ func (l *line) input(p []byte) {
 			return
 		}
 		l.heard(text)
-		l.settle()
-		if l.state == Answering && l.call != nil && l.call.connected || l.lent {
+		if l.connecting() { // before the event is handled: it may hand the call over at once
 			l.typedAhead(rest)
+			l.settle()
 			return
 		}
+		l.settle()
 		p = rest
 	}
+}
+
+// connecting says whether CONNECT has been heard: what follows is the caller's.
+func (l *line) connecting() bool {
+	return slices.ContainsFunc(l.queue, func(o occurrence) bool { return o.ev == evConnect })
 }
 
 // heard takes one line from the modem.
