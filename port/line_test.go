@@ -376,3 +376,79 @@ func TestIdleProbe(t *testing.T) {
 		r.within(10*time.Second, Listening)
 	})
 }
+
+// TestTypedBehindConnect: without a settle time what comes in one piece with CONNECT is the caller's all the same.
+func TestTypedBehindConnect(t *testing.T) {
+	var h readAll
+	bubble(t, FakeOptions{}, func(r *rig) {
+		r.modem.connect = "\r\nCONNECT 300\r\nhello"
+		r.handler = h.serve
+	}, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.ring()
+		r.say(", world")
+		if string(h.got) != "hello, world" {
+			t.Errorf("the handler read %q", h.got)
+		}
+		if s := r.snap(); s.In != 12 {
+			t.Errorf("%d bytes in", s.In)
+		}
+	})
+}
+
+func TestUnread(t *testing.T) {
+	var got []string
+	bubble(t, FakeOptions{}, func(r *rig) {
+		r.handler = func(_ context.Context, c *Call) Outcome {
+			c.Unread([]byte("second"))
+			c.Unread([]byte("first "))
+			c.Unread(nil)
+			buf := make([]byte, 9)
+			for range 3 {
+				n, err := c.Read(buf)
+				if err != nil {
+					t.Error(err)
+				}
+				got = append(got, string(buf[:n]))
+			}
+			if in, out := c.Octets(); in != 5 || out != 0 {
+				t.Errorf("%d in, %d out", in, out)
+			}
+			return Outcome{}
+		}
+	}, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.ring()
+		r.say("third")
+		if strings.Join(got, "|") != "first sec|ond|third" {
+			t.Errorf("%q", got)
+		}
+		r.within(time.Second, Listening)
+		if e := r.lastEnd(); e.Cause != NASRequest { // the handler said nothing
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+func TestLineSettings(t *testing.T) {
+	p := testProfile()
+	p.Flow, p.Baud = hardware.FlowRTSCTS, 57600
+	for _, c := range []struct {
+		cfg  LineConfig
+		want string
+	}{
+		{LineConfig{}, "9600 8N1"},
+		{LineConfig{Profile: p}, "57600 8N1 rtscts"},
+		{LineConfig{Profile: p, Baud: 1200, Parity: "even", Flow: "none"}, "1200 7E1"},
+		{LineConfig{Parity: "none", Flow: "xonxoff"}, "9600 8N1 xonxoff"},
+	} {
+		if s := c.cfg.Settings(); s.String() != c.want || !s.CLOCAL || !s.HUPCL {
+			t.Errorf("%+v: %s, %+v", c.cfg, s, s)
+		}
+	}
+	for _, bad := range []LineConfig{{}, {Name: "x", Parity: "7e1"}, {Name: "x", Flow: "hard"}, {Name: "x", Carrier: "maybe"}, {Name: "x", Baud: -1}} {
+		if bad.check() == nil {
+			t.Errorf("%+v is accepted", bad)
+		}
+	}
+}
