@@ -127,7 +127,7 @@ func (c *call) expect(text string) string {
 	return got
 }
 
-// type_ sends a line.
+// send sends a line.
 func (c *call) send(text string) {
 	c.t.Helper()
 	if err := c.Send(text); err != nil {

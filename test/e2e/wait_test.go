@@ -3,6 +3,8 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -64,3 +66,16 @@ func missing(t *testing.T, what string) {
 	}
 	t.Skipf("NOT RUN: needs %s", what)
 }
+
+// contains says whether text holds all of parts.
+func contains(text string, parts ...string) bool {
+	for _, p := range parts {
+		if !strings.Contains(text, p) {
+			return false
+		}
+	}
+	return true
+}
+
+// pid is the process number of a host's daemon.
+func pid(h *host) string { return strconv.Itoa(h.cmd.Process.Pid) }

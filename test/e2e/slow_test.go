@@ -1,0 +1,33 @@
+package e2e
+
+import (
+	"testing"
+
+	"rashost/port/modemsim"
+)
+
+// With rings: 2 a phone that rings once stays in the state ringing, one that rings twice is answered.
+var (
+	ringOnce  = modemsim.DialOptions{Rings: 1}
+	ringTwice = modemsim.DialOptions{Rings: 2}
+)
+
+// slowHost is a host with the line one, whose modem takes for ever to connect: it can be stopped in every state.
+func slowHost(t *testing.T) *host {
+	t.Helper()
+	c := newConf("one")
+	c.line("one").keys = "rings: 2"
+	h := newHost(t, c)
+	h.modems["one"].off()
+	h.plug("one", modemsim.Options{Timing: modemsim.Timing{Connect: 10 * patience}})
+	h.start()
+	h.wantState("one", "listening")
+	return h
+}
+
+// fast gives the line one a modem that connects at once.
+func (h *host) fast() {
+	h.t.Helper()
+	h.pull("one")
+	h.plug("one", modemsim.Options{})
+}
