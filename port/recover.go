@@ -126,6 +126,7 @@ func (l *line) leave(o occurrence) {
 func (l *line) tellShutdown(occurrence) {
 	l.leaving, l.stopping = true, true
 	l.call.step("service stops: the caller is told")
+	l.call.lineCause, l.call.lineWhy = AdminReboot, "service stops" // unless the call ends otherwise meanwhile
 	l.call.cancel(ErrShutdown)
 	l.in(timeState, l.cfg.endGrace())
 }
