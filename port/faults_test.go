@@ -373,13 +373,84 @@ func FuzzModemBytes(f *testing.F) {
 			r.say(string(data))
 			rang := false // a RING among the bytes may well begin a call
 			for _, line := range strings.FieldsFunc(string(data), func(c rune) bool { return c == '\r' || c == '\n' }) {
-				rang = rang || strings.Contains(strings.ToUpper(line), "RING") || strings.Contains(line, "2") || strings.Contains(line, "R")
+				rang = rang || strings.ContainsAny(line, "Rr2") // 2 is RING in numbers, DLE R in voice mode
 			}
 			if !rang {
-				r.within(5*time.Minute, Listening)
+				for i := 0; r.snap().State != Listening; i++ {
+					if i > 600 {
+						t.Fatalf("the line does not come back: %+v", r.snap())
+					}
+					time.Sleep(time.Second)
+				}
 				if n := r.calls(); n != 0 {
 					t.Errorf("%d calls began without RING", n)
 				}
+			}
+		})
+	})
+}
+
+// TestLongEndGrace: the hang-up's own limit of 15 s holds whatever end_grace says.
+func TestLongEndGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, FakeOptions{})
+		release, over := make(chan struct{}), make(chan struct{})
+		r.cfg.EndGrace = time.Hour
+		r.handler = func(context.Context, *Call) Outcome {
+			defer close(over)
+			<-release
+			return Outcome{}
+		}
+		defer r.stop()
+		defer func() { close(release); <-over }()
+		r.apply()
+		r.within(time.Second, Listening)
+		r.ring()
+		r.modem.lose("")
+		r.within(hangupLimit+time.Second, Recovering)
+		if e := r.lastEnd(); e.Cause != LostCarrier || !strings.Contains(stepsText(e), "the line is recovering") {
+			t.Errorf("%+v", e)
+		}
+		r.within(5*time.Second, Listening)
+	})
+}
+
+// TestProfileSaysWhatDTRDoes.
+func TestProfileSaysWhatDTRDoes(t *testing.T) {
+	hangUp := func(r *rig) string {
+		r.within(time.Second, Listening)
+		r.say("\r\nRING\r\n")
+		r.within(5*time.Second, Listening)
+		_, after, _ := strings.Cut(strings.Join(r.modem.said(), " "), "ATA ")
+		return after
+	}
+	done := func(context.Context, *Call) Outcome { return Outcome{} }
+	t.Run("reset", func(t *testing.T) { // &D3: the set-up follows
+		bubble(t, FakeOptions{}, func(r *rig) { r.handler = done; r.cfg.Profile.DTR = hardware.DTRReset }, func(r *rig) {
+			if got := hangUp(r); got != "AT ATE0 AT+MR=1 ATS0=0 AT+VCID=1" {
+				t.Errorf("commands: %s", got)
+			}
+		})
+	})
+	t.Run("ignored", func(t *testing.T) { // &D0: the escape is all there is
+		bubble(t, FakeOptions{}, func(r *rig) {
+			r.handler, r.modem.deafDTR, r.cfg.Profile.DTR = done, true, hardware.DTRIgnored
+		}, func(r *rig) {
+			if got := hangUp(r); got != "ATH AT" || r.far.State().DTRDrops != 0 {
+				t.Errorf("commands: %s, %d DTR drops", got, r.far.State().DTRDrops)
+			}
+		})
+	})
+	t.Run("no time", func(t *testing.T) { // as benchmarks want it: the caller has gone already
+		bubble(t, FakeOptions{NoSignals: true}, func(r *rig) {
+			r.modem.carrier, r.cfg.Profile.Hangup.DTRTime = false, 0
+			r.handler = func(context.Context, *Call) Outcome {
+				r.modem.set(func(m *fakeModem) { m.online = false })
+				return Outcome{}
+			}
+		}, func(r *rig) {
+			if got := hangUp(r); got != "AT" || r.far.State().Opens != 1 {
+				t.Errorf("commands: %s, %d opens", got, r.far.State().Opens)
 			}
 		})
 	})

@@ -41,29 +41,12 @@ type hangup struct {
 	dtrLow  time.Time // since when DTR is low, zero when it is not
 	settled bool      // the settle time after CONNECT is over
 	orderly bool      // the handler ended the call: its last words may go out
+	empty   bool      // and they did: a flush could only take them from a far end that has not read yet, as on a pty
 	broken  bool      // the device is dead
 	gone    bool      // and that is why the call ended
 	unset   bool      // the modem lost its settings
 	reopen  bool      // open the device anew afterwards
 	off     bool      // switch the line off afterwards
-}
-
-// why a call ends, for the handler, and what that is called in a record.
-var endings = []struct {
-	on    event
-	err   error
-	cause TerminateCause
-	text  string
-}{
-	{evCarrierLost, ErrCarrierLost, LostCarrier, "carrier lost"},
-	{evGone, ErrDeviceGone, PortError, "device gone"},
-	{evHangup, ErrHangup, AdminReset, "hung up by the operator"},
-	{evRestart, ErrReset, AdminReset, "line reset by the operator"},
-	{evDisable, ErrHangup, AdminReset, "line disabled by the operator"},
-	{evRemove, ErrRemoved, PortUnneeded, "line removed or changed by a reload"},
-	{evShutdown, ErrShutdown, AdminReboot, "service stops"},
-	{evDeadline, ErrOverdue, NASError, "deadline"},
-	{evNoConnect, ErrCarrierLost, PortError, "no connection"},
 }
 
 // hangUp begins to hang up. (Entering hanging-up.)
@@ -91,49 +74,6 @@ func (l *line) hangUp(o occurrence) {
 		l.hang.dtrLow = time.Now()
 	}
 	l.in(timeStep, l.cfg.endGrace())
-}
-
-// tellCall notes why the call ends and tells its handler.
-func (l *line) tellCall(o occurrence) {
-	c := l.call
-	if c == nil {
-		return
-	}
-	c.endedAt = l.hang.began
-	why := o.why
-	for _, e := range endings {
-		if e.on != o.ev {
-			continue
-		}
-		if o.cause != 0 {
-			e.cause = o.cause
-		}
-		if o.ev == evDeadline && l.stopping {
-			e.err, e.cause, why = ErrShutdown, AdminReboot, "service stops: the grace is over"
-		}
-		if o.ev == evDeadline && !c.connected {
-			e.cause = PortError
-		}
-		if why == "" {
-			why = e.text
-		}
-		c.lineCause, c.lineWhy = e.cause, why
-		c.cancel(e.err)
-		c.end(e.err)
-	}
-	if o.ev == evServed {
-		c.step("the handler is done: " + orElse(c.outcome.Reason, "no reason given"))
-		c.cancel(ErrClosed)
-		return
-	}
-	c.step("hang up: " + why)
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // takeBack takes the data direction over from the handler. (Handler returned.)
@@ -170,7 +110,7 @@ func (l *line) drained() {
 // offOrReopen does at the end of a call what the operator asked for.
 func (l *line) offOrReopen() {
 	if l.hang.dtrLow.IsZero() && !l.hang.broken {
-		_ = l.tty.dev.Flush(Out)
+		l.flushOut()
 		_ = l.tty.dev.SetDTR(false)
 	}
 	if l.hang.off {
@@ -184,6 +124,7 @@ func (l *line) offOrReopen() {
 func (l *line) drain() {
 	n, err := l.tty.dev.OutQueue()
 	if err != nil || n == 0 || time.Since(l.hang.began) >= drainTime {
+		l.hang.empty = err == nil && n == 0
 		l.drained()
 		return
 	}
@@ -200,11 +141,11 @@ func (l *line) drop() {
 		return
 	case !h.dtrLow.IsZero():
 	case d <= 0 || l.dtrIgnored():
-		_ = l.tty.dev.Flush(Out)
+		l.flushOut()
 		l.prove()
 		return
 	default:
-		_ = l.tty.dev.Flush(Out)
+		l.flushOut()
 		if err := l.tty.dev.SetDTR(false); err != nil {
 			h.broken = !errors.Is(err, errors.ErrUnsupported)
 			l.openAnew()
@@ -214,6 +155,13 @@ func (l *line) drop() {
 	}
 	h.phase = phaseDTR
 	l.in(timeStep, max(time.Nanosecond, d-time.Since(h.dtrLow)))
+}
+
+// flushOut drops what the caller shall not get any more.
+func (l *line) flushOut() {
+	if !l.hang.empty {
+		_ = l.tty.dev.Flush(Out)
+	}
 }
 
 func (l *line) dtrIgnored() bool {
@@ -406,44 +354,6 @@ func (l *line) wantOff(o occurrence) {
 	if !l.lent {
 		l.offOrReopen()
 	}
-}
-
-// endCall ends the call for good: the hang-up was proven, or given up. (Leaving hanging-up.)
-func (l *line) endCall(next State, why string) {
-	c := l.call
-	if c == nil {
-		return
-	}
-	if l.lent { // given up: the device is about to be closed under it
-		c.end(ErrClosed)
-	}
-	l.lent, l.call = false, nil
-	if next != Listening && next != Initializing {
-		c.step("the line is " + string(next) + ": " + orElse(why, "no reason given"))
-	}
-	l.dcd = carrier{told: l.dcd.told}
-	e := c.ending()
-	l.logAt(slog.LevelInfo, "call ended", "call", c.ID, "cause", e.Cause, "why", e.Reason, "in", e.In, "out", e.Out)
-	if c.observed {
-		l.mgr.observer.Ended(c, e)
-	}
-}
-
-// ending puts together what is known of a call that is over.
-func (c *Call) ending() End {
-	e := End{Cause: c.outcome.Cause, Reason: c.outcome.Reason, At: c.endedAt, Connected: c.connected}
-	if e.Cause == 0 && c.lineCause != 0 {
-		e.Cause, e.Reason = c.lineCause, c.lineWhy
-	}
-	if e.Cause == 0 {
-		e.Cause = NASRequest
-	}
-	e.Reason = orElse(e.Reason, c.lineWhy)
-	e.In, e.Out = c.Octets()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e.Steps = append(e.Steps, c.steps...)
-	return e
 }
 
 // note adds to the call's chain of events, or to the log when there is no call.
