@@ -47,7 +47,7 @@ bench: build ## measure speed and size, beside the peers that are installed
 
 golden: ## rewrite the generated documents and golden files
 	go generate ./...
-	go test ./port ./internal/... ./cmd/... -run Golden -update
+	go test ./port ./internal/config ./internal/record -run "Golden|Diagram" -update
 
 clean: ## remove what was built
 	rm -rf bin .tools

@@ -143,6 +143,9 @@ func (b *callBook) Ended(c *port.Call, e port.End) {
 	update := record.EndUpdate{
 		At: e.At, Cause: e.Cause, Reason: e.Reason, In: e.In, Out: e.Out, Exit: call.exit, Events: call.events,
 	}
+	if e.Cause == port.PortError {
+		update.Events = append(update.Events, plugin.EventDeviceNotFunctioning)
+	}
 	if call.session && e.Cause == port.LostCarrier {
 		update.Events = append(update.Events, plugin.EventUserDisconnected)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -234,11 +235,12 @@ func fromMicros(n sql.NullInt64) time.Time {
 // Calls returns the calls that q chooses, newest first: those in the database, and what is newer in memory. While the database can't
 // be used (see Health) those in memory are all.
 func (s *Store) Calls(ctx context.Context, q Query) ([]Row, error) {
+	before := s.inMemory(q.match)
 	rows, err := s.reader.Calls(ctx, q)
 	if err != nil && !s.failing() {
 		return nil, err
 	}
-	return s.overlay(rows, q.match, func(rows []Row) []Row {
+	return s.overlay(before, rows, q.match, func(rows []Row) []Row {
 		slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(b.ID, a.ID)) })
 		if n := q.limit(); n >= 0 && len(rows) > n {
 			rows = rows[:n]
@@ -249,6 +251,8 @@ func (s *Store) Calls(ctx context.Context, q Query) ([]Row, error) {
 
 // Call returns the call with this id, or the only one whose id begins so. Errors: ErrNotFound, ErrAmbiguous.
 func (s *Store) Call(ctx context.Context, id string) (Row, error) {
+	match := func(r Row) bool { return id != "" && strings.HasPrefix(r.ID, id) }
+	before := s.inMemory(match)
 	row, err := s.reader.Call(ctx, id)
 	var rows []Row
 	switch {
@@ -259,27 +263,41 @@ func (s *Store) Call(ctx context.Context, id string) (Row, error) {
 	case !errors.Is(err, ErrNotFound) && !s.failing():
 		return Row{}, err
 	}
-	rows = s.overlay(rows, func(r Row) bool { return id != "" && strings.HasPrefix(r.ID, id) }, func(rows []Row) []Row {
+	rows = s.overlay(before, rows, match, func(rows []Row) []Row {
 		slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
 		return rows
 	})
 	return only(id, rows)
 }
 
-// overlay replaces rows by their newer state in memory, adds those that are only there, and puts them in order.
-func (s *Store) overlay(rows []Row, match func(Row) bool, order func([]Row) []Row) []Row {
+// inMemory returns the rows in memory that match.
+func (s *Store) inMemory(match func(Row) bool) []Row {
 	s.mu.Lock()
-	stored := rows[:0:0]
-	for _, r := range rows {
-		if s.calls[r.ID] == nil {
-			stored = append(stored, r)
-		}
-	}
+	defer s.mu.Unlock()
+	var rows []Row
 	for _, e := range s.calls {
 		if match(e.row) {
-			stored = append(stored, e.row)
+			rows = append(rows, e.row)
+		}
+	}
+	return rows
+}
+
+// overlay puts together what was in memory before the database was read, what the database said, and what is in memory now: the
+// later of them wins, and a row that moved from memory to disk meanwhile is not lost.
+func (s *Store) overlay(before, stored []Row, match func(Row) bool, order func([]Row) []Row) []Row {
+	latest := make(map[string]Row)
+	for _, rows := range [][]Row{before, stored, s.inMemory(match)} {
+		for _, r := range rows {
+			latest[r.ID] = r
+		}
+	}
+	s.mu.Lock()
+	for id := range latest { // in memory it no longer belongs to what was asked for
+		if e := s.calls[id]; e != nil && !match(e.row) {
+			delete(latest, id)
 		}
 	}
 	s.mu.Unlock()
-	return order(stored)
+	return order(slices.Collect(maps.Values(latest)))
 }

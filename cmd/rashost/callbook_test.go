@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"rashost/dialog"
+	"rashost/internal/record"
+	"rashost/plugin"
+	"rashost/port"
+)
+
+// openStore opens a store that is closed at the end of the test.
+func openStore(t *testing.T) *record.Store {
+	t.Helper()
+	store, err := record.Open(t.Context(), t.TempDir(), record.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = store.Close(ctx)
+	})
+	return store
+}
+
+func newTestBook(store *record.Store, p recordPolicy) *callBook {
+	return newCallBook(store, func() recordPolicy { return p }, func(string) {}, slog.New(slog.DiscardHandler))
+}
+
+// knowing is a plugin that knows one name.
+type knowing struct {
+	inert
+	name string
+}
+
+func (k *knowing) KnownUser(name string) bool { return name == k.name }
+
+func row(t *testing.T, store *record.Store, id string) record.Row {
+	t.Helper()
+	r, err := store.Call(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestUnknownNamesAreMasked: a name typed at a prompt may be a password.
+func TestUnknownNamesAreMasked(t *testing.T) {
+	use := lineUse{dialogName: "d", dialog: &dialogUse{plugin: &knowing{name: "alice"}, pluginName: "p"}}
+	for _, c := range []struct {
+		name    string
+		policy  recordPolicy
+		verdict plugin.Verdict
+		want    string
+	}{
+		{"alice", recordPolicy{}, plugin.Failure, "alice"},
+		{"hunter2", recordPolicy{}, plugin.Failure, record.MaskName("hunter2")},
+		{"hunter2", recordPolicy{unknownNames: true}, plugin.Failure, "hunter2"},
+		{"somebody", recordPolicy{}, plugin.Success, "somebody"},
+	} {
+		store := openStore(t)
+		book := newTestBook(store, c.policy)
+		call := &port.Call{ID: "c1", Line: "l", Start: time.Now()}
+		if err := book.Answering(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+		out := dialog.Outcome{Verdict: c.verdict, User: c.name, Domain: c.name, Ended: dialog.Completed}
+		book.verdict("c1", out, use)
+		book.Ended(call, port.End{Cause: port.UserRequest, At: time.Now()})
+		r := row(t, store, "c1")
+		if r.User != c.want {
+			t.Errorf("%s, %+v: recorded as %q, want %q", c.name, c.policy, r.User, c.want)
+		}
+		if c.want != c.name && r.Domain == c.name {
+			t.Errorf("%s: the domain gives the name away", c.name)
+		}
+	}
+}
+
+// TestStartRowIsOnDiskBeforeTheDialog: what another reader sees after awaitStart.
+func TestStartRowIsOnDiskBeforeTheDialog(t *testing.T) {
+	dir := t.TempDir()
+	store, err := record.Open(t.Context(), dir, record.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close(context.Background()) }()
+	book := newTestBook(store, recordPolicy{})
+	call := &port.Call{ID: "c1", Line: "l", Start: time.Now()}
+	if err := book.Answering(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	if err := book.awaitStart(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := record.OpenReader(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	r, err := reader.Call(t.Context(), "c1")
+	if err != nil || !r.Open() {
+		t.Fatalf("on disk: %+v, %v; want an open row", r, err)
+	}
+}
+
+// TestEventsOfACall: the numbers that RAS would have logged stand in the record.
+func TestEventsOfACall(t *testing.T) {
+	use := lineUse{dialogName: "d", dialog: &dialogUse{plugin: &inert{}, pluginName: "p"}, serviceName: "s"}
+	granted := dialog.Outcome{Verdict: plugin.Success, User: "alice", Ended: dialog.Completed}
+	refused := dialog.Outcome{Verdict: plugin.Failure, Event: plugin.EventSecurityFailure, Ended: dialog.Completed}
+	for _, c := range []struct {
+		out   dialog.Outcome
+		cause port.TerminateCause
+		want  []plugin.EventID
+	}{
+		{granted, port.LostCarrier, []plugin.EventID{plugin.EventAuthSuccess, plugin.EventUserDisconnected}},
+		{granted, port.PortError, []plugin.EventID{plugin.EventAuthSuccess, plugin.EventDeviceNotFunctioning}},
+		{refused, port.ServiceUnavailable, []plugin.EventID{plugin.EventSecurityFailure}},
+	} {
+		store := openStore(t)
+		book := newTestBook(store, recordPolicy{})
+		call := &port.Call{ID: "c1", Line: "l", Start: time.Now()}
+		if err := book.Answering(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+		book.verdict("c1", c.out, use)
+		book.Ended(call, port.End{Cause: c.cause, At: time.Now()})
+		if r := row(t, store, "c1"); !slices.Equal(r.Events, c.want) {
+			t.Errorf("cause %v: events %v, want %v", c.cause, r.Events, c.want)
+		}
+	}
+}
+
+// TestRefuseWithoutRecords: with records.on_failure refuse, no call is answered that can't be recorded.
+func TestRefuseWithoutRecords(t *testing.T) {
+	store := openStore(t)
+	if err := store.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	book := newTestBook(store, recordPolicy{refuse: true})
+	call := &port.Call{ID: "c1", Line: "l", Start: time.Now()}
+	if err := book.Answering(t.Context(), call); err == nil {
+		if err := book.awaitStart(t.Context(), call); !errors.Is(err, errRecordsDown) {
+			t.Fatalf("awaitStart = %v, want %v", err, errRecordsDown)
+		}
+	}
+}
