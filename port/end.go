@@ -87,7 +87,8 @@ func (l *line) endCall(next State, why string) {
 // ending puts together what is known of a call that is over.
 func (c *Call) ending() End {
 	e := End{Cause: c.outcome.Cause, Reason: c.outcome.Reason, At: c.endedAt, Connected: c.connected}
-	if e.Cause == 0 && c.lineCause != 0 {
+	lineBroke := e.Cause == LostCarrier || e.Cause == PortError // of that the line itself knows more
+	if c.lineCause != 0 && (e.Cause == 0 || lineBroke) {
 		e.Cause, e.Reason = c.lineCause, c.lineWhy
 	}
 	if e.Cause == 0 {
