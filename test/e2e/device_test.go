@@ -43,17 +43,14 @@ func TestDeviceGoesAtEveryStep(t *testing.T) {
 			record{cause: "Port-Error", verdict: "none"}},
 		{"dialog", func(h *host) {
 			h.fast()
-			h.wantState("one", "listening")
 			h.modems["one"].dialWith(h.t, ringTwice).expect("login: ")
 		}, 1, record{cause: "Port-Error", verdict: "none"}},
 		{"session", func(h *host) {
 			h.fast()
-			h.wantState("one", "listening")
 			h.modems["one"].dialWith(h.t, ringTwice).login(alice, alicePassword)
 		}, 1, record{cause: "Port-Error", verdict: "success", user: alice}},
 		{"hanging-up", func(h *host) {
 			h.fast()
-			h.wantState("one", "listening")
 			c := h.modems["one"].dialWith(h.t, ringTwice)
 			c.login(alice, alicePassword)
 			h.modems["one"].SetFaults(modemsim.Faults{Wedged: true}) // so that the hang-up takes long

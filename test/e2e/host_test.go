@@ -107,9 +107,7 @@ func (h *host) launch() {
 // stop ends the daemon in order.
 func (h *host) stop() {
 	h.t.Helper()
-	select {
-	case <-h.exited:
-	default:
+	if h.running() {
 		_ = h.cmd.Process.Signal(syscall.SIGTERM)
 		h.wantExit(0)
 	}
@@ -152,6 +150,16 @@ func (h *host) hup(said string) {
 	eventually(h.t, "the log says "+said, func() (bool, string) {
 		return strings.Count(h.log.String(), said) > before, h.log.String()
 	})
+}
+
+// running says whether there is a daemon.
+func (h *host) running() bool {
+	select {
+	case <-h.exited:
+		return false
+	default:
+		return true
+	}
 }
 
 func (h *host) configPath() string { return filepath.Join(h.dir, "config.yaml") }

@@ -25,9 +25,15 @@ func slowHost(t *testing.T) *host {
 	return h
 }
 
-// fast gives the line one a modem that connects at once.
+// fast gives the line one a modem that connects at once. A daemon that runs sees the old one go and the new one come.
 func (h *host) fast() {
 	h.t.Helper()
 	h.pull("one")
+	if h.running() {
+		h.wantReason("one", "absent")
+	}
 	h.plug("one", modemsim.Options{})
+	if h.running() {
+		h.wantState("one", "listening")
+	}
 }
