@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"testing"
+	"time"
 
 	"rashost/port/modemsim"
 )
@@ -37,3 +38,6 @@ func (h *host) fast() {
 		h.wantState("one", "listening")
 	}
 }
+
+// modemCommandTime makes a set-up long enough to be met by a RING.
+const modemCommandTime = 150 * time.Millisecond
