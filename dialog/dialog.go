@@ -158,7 +158,7 @@ type Outcome struct {
 
 // Granted says whether the caller is let in. Nothing else in an Outcome does.
 func (o Outcome) Granted() bool {
-	return o.Verdict == plugin.Success && o.Ended == Completed && o.Code == plugin.NoError && validUserName(o.User)
+	return o.Verdict == plugin.Success && o.Ended == Completed && o.Code == plugin.NoError && plugin.ValidUserName(o.User)
 }
 
 // ErrStop as the cause of Run's context means that the service stops; any other cause means that the line is lost.

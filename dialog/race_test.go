@@ -77,7 +77,7 @@ func FuzzMessage(f *testing.F) {
 		o := judge(m).outcome()
 		switch o.Verdict {
 		case plugin.Success:
-			if !validUserName(o.User) || !validDomain(o.Domain) || o.Code != 0 || o.Event != 0 {
+			if !plugin.ValidUserName(o.User) || !validDomain(o.Domain) || o.Code != 0 || o.Event != 0 {
 				t.Errorf("%+v", o)
 			}
 		case plugin.Failure:

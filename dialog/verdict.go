@@ -40,7 +40,7 @@ func judge(m *plugin.SecurityMessage) report {
 	case r.verdict == plugin.Failure:
 	case r.user == "":
 		return failed(plugin.ErrorInvalidParameter, "success without a user name")
-	case !validUserName(r.user):
+	case !plugin.ValidUserName(r.user):
 		return failed(plugin.ErrorInvalidData, "success for a user name that is not allowed")
 	case !validDomain(r.domain):
 		return failed(plugin.ErrorInvalidData, "success for a domain with control characters")
@@ -97,26 +97,6 @@ func (r report) String() string {
 	default:
 		return r.verdict.String()
 	}
-}
-
-// maxUserName is the longest user name that the host lets in, in bytes.
-const maxUserName = 64
-
-// validUserName says whether name is one that services, children and pppd may see: [A-Za-z0-9_][A-Za-z0-9._@+-]{0,63}.
-func validUserName(name string) bool {
-	if name == "" || len(name) > maxUserName {
-		return false
-	}
-	for i := range len(name) {
-		c := name[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
-		case i > 0 && (c == '.' || c == '@' || c == '+' || c == '-'):
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // validDomain says whether domain is free of control characters.

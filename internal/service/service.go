@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"time"
 
 	"rashost/plugin"
@@ -80,12 +79,9 @@ func (l Limits) Validate() error {
 	return nil
 }
 
-// userName is what may reach a service, a child or pppd: it can be no option, no path and no escape sequence.
-var userName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._@+-]{0,63}$`)
-
 // CheckUser says whether name may reach a service. The error wraps plugin.ErrorInvalidData, which is then also the call's code.
 func CheckUser(name string) error {
-	if userName.MatchString(name) {
+	if plugin.ValidUserName(name) {
 		return nil
 	}
 	return fmt.Errorf("user name %.80q: only letters, digits and ._@+- may be in it, 64 at most: %w", name, plugin.ErrorInvalidData.Err())
