@@ -28,11 +28,13 @@ const closeLimit = 2 * time.Second
 // whatever file got the number; neither is ever called, and portMu with closed guards the rest.
 type ttyDevice struct {
 	path   string // as configured
+	node   string // what it leads to
 	file   *os.File
 	raw    syscall.RawConn
 	lock   *uucpLock // nil: none taken
 	log    *slog.Logger
 	closed atomic.Bool
+	leave  atomic.Bool // LeaveOutput
 
 	portMu  sync.Mutex // guards port and applied
 	port    serial.Port
@@ -91,7 +93,7 @@ func openTTY(path string, s Settings, locks *locker) (_ *ttyDevice, err error) {
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	d := &ttyDevice{path: path, file: file, log: locks.log}
+	d := &ttyDevice{path: path, node: node, file: file, log: locks.log}
 	defer func() {
 		if err != nil {
 			d.lock.release()
@@ -208,9 +210,17 @@ func (d *ttyDevice) Close() error {
 	}
 }
 
+// LeaveOutput makes Close leave what was written to the far end of a pty, which may not have read it yet: closing a pty waits for
+// nothing. Close of any other tty drops it all the same.
+func (d *ttyDevice) LeaveOutput() { d.leave.Store(isPTS(d.node)) }
+
 // release gives everything back, the lock file last.
 func (d *ttyDevice) release() error {
 	_ = d.raw.Control(func(fd uintptr) {
+		if d.leave.Load() {
+			_ = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCIFLUSH)
+			return
+		}
 		_ = unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCIOFLUSH)
 		_ = changeTermios(int(fd), func(t *unix.Termios) {
 			t.Cflag &^= unix.CRTSCTS

@@ -245,6 +245,10 @@ func (l *line) hangupScriptOver(err error) {
 		l.idle()
 	case err == nil:
 		l.note("the modem answers AT")
+		if l.state == HangingUp && l.rings > 0 {
+			l.idle() // a modem that rings is on hook
+			return
+		}
 		l.quiet()
 	case l.hang.phase == phaseProbe:
 		l.note("no answer to AT: trying the escape")

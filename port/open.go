@@ -137,11 +137,15 @@ func (l *line) closeDevice() {
 	if t.dev == nil {
 		return
 	}
-	dev, done := t.dev, make(chan struct{})
+	dev, done, empty := t.dev, make(chan struct{}), l.hang.empty
 	t.dev = nil
 	go func() {
 		defer close(done)
-		_ = dev.Flush(Both) // a close waits for output that nobody takes
+		if d, ok := dev.(interface{ LeaveOutput() }); ok && empty {
+			d.LeaveOutput() // the caller's last words
+		} else {
+			_ = dev.Flush(Both) // a close waits for output that nobody takes
+		}
 		_ = dev.Close()
 	}()
 	t.closed = append(t.closed, done)
