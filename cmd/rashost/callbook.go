@@ -10,6 +10,7 @@ import (
 	"rashost/internal/service"
 	"rashost/plugin"
 	"rashost/port"
+	"rashost/port/modem"
 )
 
 // callBook writes the record of every call: it is the lines' observer, and the handler tells it what was decided.
@@ -177,5 +178,10 @@ func (b *callBook) call(id string) *openCall {
 	return b.open[id]
 }
 
-// callerStatus is the record's word for what the network said of the caller.
-func callerStatus(c *port.Call) string { return c.CallerID.Status.String() }
+// callerStatus is the record's word for what the network said of the caller; "" when it said nothing.
+func callerStatus(c *port.Call) string {
+	if c.CallerID.Status == modem.Absent {
+		return ""
+	}
+	return c.CallerID.Status.String()
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -73,6 +74,9 @@ type daemonOptions struct {
 	log    *slog.Logger
 }
 
+// tidyAfter is how long after a start or a reload the memory that it took for the moment is given back: several times what stays.
+const tidyAfter = 5 * time.Second
+
 // newDaemon makes everything and starts the lines. On error nothing is left running.
 func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemon, err error) {
 	log := o.log
@@ -128,6 +132,8 @@ func (d *daemon) run(ctx context.Context, reload <-chan os.Signal) error {
 	go func() { served <- d.admin.Serve(socket) }()
 	d.log.Info("rashost is serving", "lines", len(d.lines.Lines()), "config", d.handler.house.Load().config.File())
 	notify(sd.SdNotifyReady)
+	tidy := time.AfterFunc(tidyAfter, debug.FreeOSMemory)
+	defer tidy.Stop()
 	var failed error
 loop:
 	for {
@@ -138,6 +144,7 @@ loop:
 			break loop
 		case <-reload:
 			d.reload(ctx)
+			tidy.Reset(tidyAfter)
 		}
 	}
 	notify(sd.SdNotifyStopping)
