@@ -43,6 +43,7 @@ func (l *line) forgive() {
 func (l *line) missing(o occurrence) {
 	l.closeDevice()
 	l.hang = hangup{}
+	l.rings, l.ids = 0, nil // whatever rang went with the device
 	l.forgive()
 	l.in(timeState, backoff(l.tries, absentFirst, l.cfg.waitMost(absentMost)))
 	if l.tries == 0 {
