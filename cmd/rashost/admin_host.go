@@ -32,6 +32,7 @@ func lineView(s port.Snapshot) admin.LineView {
 	return admin.LineView{
 		Name: s.Name, Device: s.Device, State: string(s.State), Condition: s.Condition, Since: s.Since, Reason: s.Reason,
 		NextTry: s.NextTry, CallID: s.CallID, CallerID: s.CallerID, Connect: s.Connect, User: s.User, Calls: s.Calls,
+		Modem: s.Modem, CallStart: s.CallStart, OctetsIn: s.In, OctetsOut: s.Out, Missed: s.Missed, Failures: s.Failures,
 	}
 }
 
@@ -96,7 +97,7 @@ func lineError(err error) error {
 
 // Plugins implements admin.Host.
 func (h *adminHost) Plugins() []admin.PluginView {
-	return pluginViews(pluginTable(), h.daemon.handler.house.Load())
+	return pluginViews(h.daemon.table, h.daemon.handler.house.Load())
 }
 
 // Health implements admin.Host.

@@ -17,6 +17,7 @@ import (
 type callBook struct {
 	store   *record.Store
 	policy  func() recordPolicy
+	use     func(line string) lineUse
 	changed func(line string) // the state of a line has changed
 	log     *slog.Logger
 
@@ -36,8 +37,15 @@ type openCall struct {
 	session bool
 }
 
-func newCallBook(store *record.Store, policy func() recordPolicy, changed func(line string), log *slog.Logger) *callBook {
-	return &callBook{store: store, policy: policy, changed: changed, log: log, open: map[string]*openCall{}}
+// bookOptions is what a callBook asks of the daemon.
+type bookOptions struct {
+	policy  func() recordPolicy
+	use     func(line string) lineUse
+	changed func(line string)
+}
+
+func newCallBook(store *record.Store, o bookOptions, log *slog.Logger) *callBook {
+	return &callBook{store: store, policy: o.policy, use: o.use, changed: o.changed, log: log, open: map[string]*openCall{}}
 }
 
 // Answering queues the start row, before the phone is answered.
@@ -45,8 +53,9 @@ func (b *callBook) Answering(_ context.Context, c *port.Call) error {
 	if b.policy().refuse && !b.store.Health().OK {
 		return errRecordsDown
 	}
+	use := b.use(c.Line)
 	ticket := b.store.Start(record.Row{
-		ID: c.ID, Line: c.Line, Device: c.Device, Start: c.Start,
+		ID: c.ID, Line: c.Line, Device: c.Device, Start: c.Start, Dialog: use.dialogName, Plugin: use.pluginName(),
 		CallerNumber: c.CallerID.Number, CallerName: c.CallerID.Name, CallerStatus: callerStatus(c), Called: c.CallerID.Called,
 	})
 	b.mu.Lock()
@@ -149,6 +158,11 @@ func (b *callBook) Ended(c *port.Call, e port.End) {
 	}
 	if call.session && e.Cause == port.LostCarrier {
 		update.Events = append(update.Events, plugin.EventUserDisconnected)
+	}
+	for _, event := range update.Events {
+		if event == plugin.EventUserDisconnected || event == plugin.EventDeviceNotFunctioning {
+			b.log.Info("event of a call", "event", event.String(), "line", c.Line, "call", c.ID, "cause", e.Cause.String())
+		}
 	}
 	for _, s := range e.Steps {
 		update.Steps = append(update.Steps, record.Step{At: s.At, What: s.What})

@@ -30,7 +30,9 @@ func openStore(t *testing.T) *record.Store {
 }
 
 func newTestBook(store *record.Store, p recordPolicy) *callBook {
-	return newCallBook(store, func() recordPolicy { return p }, func(string) {}, slog.New(slog.DiscardHandler))
+	return newCallBook(store, bookOptions{
+		policy: func() recordPolicy { return p }, use: func(string) lineUse { return lineUse{dialogName: "d"} }, changed: func(string) {},
+	}, slog.New(slog.DiscardHandler))
 }
 
 // knowing is a plugin that knows one name.

@@ -24,7 +24,7 @@ type handler struct {
 
 // ServeCall implements port.Handler. When it returns, the line is hung up.
 func (h *handler) ServeCall(ctx context.Context, c *port.Call) port.Outcome {
-	use := h.house.Load().lines[c.Line]
+	use := h.use(c.Line)
 	log := h.log.With("line", c.Line, "call", c.ID)
 	if use.dialog == nil || use.dialog.plugin == nil || use.service == nil {
 		return port.Outcome{Cause: port.NASError, Reason: "the line has no usable dialog and service"}
@@ -39,6 +39,9 @@ func (h *handler) ServeCall(ctx context.Context, c *port.Call) port.Outcome {
 	}
 	return h.runService(ctx, c, use, outcome, log)
 }
+
+// use is what the configuration in force says of a line's calls.
+func (h *handler) use(line string) lineUse { return h.house.Load().lines[line] }
 
 // runDialog runs the security dialog and records its verdict. It returns the reason to hang up, or nil when the caller is let in.
 func (h *handler) runDialog(ctx context.Context, c *port.Call, use lineUse, log *slog.Logger) (dialog.Outcome, *port.Outcome) {

@@ -34,6 +34,14 @@ type lineUse struct {
 	raw         bool // the service takes frames, not lines of text
 }
 
+// pluginName is the plugin's name, "" without a dialog.
+func (u lineUse) pluginName() string {
+	if u.dialog == nil {
+		return ""
+	}
+	return u.dialog.pluginName
+}
+
 // dialogUse is one configured dialog: its plugin and its options.
 type dialogUse struct {
 	plugin     plugin.Plugin // nil when it could not be made
@@ -76,6 +84,9 @@ func newHouse(c *config.Config, previous *house, table map[string]plugin.Factory
 	var told []string
 	for _, l := range c.Lines {
 		d := h.dialogs[l.Dialog]
+		if d.err != nil && l.OnLoadError == "disable" {
+			logPluginErrors(log, d.err)
+		}
 		if d.err != nil && l.OnLoadError != "disable" && !slices.Contains(told, l.Dialog) {
 			told = append(told, l.Dialog)
 			faults = append(faults, d.err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"rashost/internal/admin"
 	"rashost/internal/config"
 	"rashost/internal/record"
+	"rashost/plugin"
 	"rashost/port"
 	"rashost/port/modemsim"
 )
@@ -35,7 +37,7 @@ func newServeCommand(a *app) *cobra.Command {
 		Short: "run the host in the foreground",
 		Long: "Runs the host in the foreground. SIGHUP reads the configuration again: unchanged lines keep their calls. SIGTERM and SIGINT end\n" +
 			"dialogs and sessions within a grace period, then the host.",
-		Args: cobra.NoArgs,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, os.Interrupt)
 			defer stop()
@@ -59,6 +61,7 @@ func newServeCommand(a *app) *cobra.Command {
 type daemon struct {
 	log      *slog.Logger
 	read     func() (*config.Config, error) // reads the configuration again
+	table    map[string]plugin.Factory      // made once: plugins of one kind share what bounds their work
 	store    *record.Store
 	handler  *handler
 	lines    *port.Manager
@@ -71,11 +74,20 @@ type daemon struct {
 type daemonOptions struct {
 	read   func() (*config.Config, error) // for a reload
 	timing modemsim.Timing                // of virtual modems
+	table  map[string]plugin.Factory      // nil: pluginTable
 	log    *slog.Logger
 }
 
 // tidyAfter is how long after a start or a reload the memory that it took for the moment is given back: several times what stays.
 const tidyAfter = 5 * time.Second
+
+// tidy gives back memory that is no longer used. Each collection halves the stacks that have become too large, and what pools keep
+// goes with the second.
+func tidy() {
+	runtime.GC()
+	runtime.GC()
+	debug.FreeOSMemory()
+}
 
 // newDaemon makes everything and starts the lines. On error nothing is left running.
 func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemon, err error) {
@@ -86,9 +98,13 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 	if raised, err := port.RaiseFileLimit(); err != nil {
 		log.Warn("the limit of open files could not be raised", "limit", raised, "error", err.Error())
 	}
-	d := &daemon{log: log, read: o.read, watchers: &admin.Hub{}}
-	h, err := newHouse(c, nil, pluginTable(), log)
+	d := &daemon{log: log, read: o.read, table: o.table, watchers: &admin.Hub{}}
+	if d.table == nil {
+		d.table = pluginTable()
+	}
+	h, err := newHouse(c, nil, d.table, log)
 	if err != nil {
+		logPluginErrors(log, err)
 		return nil, err
 	}
 	cfgs, err := lineConfigs(h)
@@ -114,7 +130,7 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 	}
 	d.handler = &handler{dialog: dialog.New(log), log: log}
 	d.handler.house.Store(h)
-	d.handler.calls = newCallBook(d.store, d.policy, d.lineChanged, log)
+	d.handler.calls = newCallBook(d.store, bookOptions{policy: d.policy, use: d.handler.use, changed: d.lineChanged}, log)
 	d.sims = newSimulators(state, o.timing, log)
 	d.lines = port.NewManager(port.ManagerOptions{Handler: d.handler, Observer: d.handler.calls, Log: log, Open: d.sims.opener})
 	if err = d.lines.Apply(ctx, cfgs); err != nil {
@@ -132,8 +148,8 @@ func (d *daemon) run(ctx context.Context, reload <-chan os.Signal) error {
 	go func() { served <- d.admin.Serve(socket) }()
 	d.log.Info("rashost is serving", "lines", len(d.lines.Lines()), "config", d.handler.house.Load().config.File())
 	notify(sd.SdNotifyReady)
-	tidy := time.AfterFunc(tidyAfter, debug.FreeOSMemory)
-	defer tidy.Stop()
+	tidying := time.AfterFunc(tidyAfter, tidy)
+	defer tidying.Stop()
 	var failed error
 loop:
 	for {
@@ -144,7 +160,7 @@ loop:
 			break loop
 		case <-reload:
 			d.reload(ctx)
-			tidy.Reset(tidyAfter)
+			tidying.Reset(tidyAfter)
 		}
 	}
 	notify(sd.SdNotifyStopping)
@@ -176,8 +192,6 @@ func (d *daemon) stop(ctx context.Context, stopSocket context.CancelFunc) error 
 
 // reload reads the configuration again. A faulty one changes nothing.
 func (d *daemon) reload(ctx context.Context) {
-	notify(sd.SdNotifyReloading)
-	defer notify(sd.SdNotifyReady)
 	c, err := d.read()
 	if err != nil {
 		d.log.Error("reload: the configuration is faulty, nothing was changed", "error", err.Error())
@@ -188,8 +202,9 @@ func (d *daemon) reload(ctx context.Context) {
 		d.log.Error("reload: state_dir and control can't change while the host runs: restart it; nothing was changed")
 		return
 	}
-	h, err := newHouse(c, old, pluginTable(), d.log)
+	h, err := newHouse(c, old, d.table, d.log)
 	if err != nil {
+		logPluginErrors(d.log, err)
 		d.log.Error("reload: nothing was changed", "error", err.Error())
 		return
 	}
@@ -208,6 +223,20 @@ func (d *daemon) reload(ctx context.Context) {
 		d.log.Warn("configuration: " + w.Error())
 	}
 	d.log.Info("configuration read again", "lines", len(cfgs))
+}
+
+// logPluginErrors writes an event for every plugin that could not be made (20095, 20096).
+func logPluginErrors(log *slog.Logger, err error) {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range all.Unwrap() {
+			logPluginErrors(log, e)
+		}
+		return
+	}
+	if fault, ok := errors.AsType[*pluginError](err); ok {
+		log.Error("the plugin can't be loaded", "event", fault.event.String(), "dialog", fault.dialog, "plugin", fault.plugin,
+			"error", fault.err.Error())
+	}
 }
 
 // policy is what the configuration in force says of records.

@@ -77,7 +77,7 @@ func newUserCommand(a *app) *cobra.Command {
 			return "enabled " + name, f.SetDisabled(name, false)
 		}),
 		newUserListCommand(a, &dialogName, &file),
-		newUserUnlockCommand(a, &dialogName),
+		newUserUnlockCommand(a, &dialogName, &file),
 	)
 	return cmd
 }
@@ -109,10 +109,13 @@ func newUserListCommand(a *app, dialogName, file *string) *cobra.Command {
 	return cmd
 }
 
-func newUserUnlockCommand(a *app, dialogName *string) *cobra.Command {
+func newUserUnlockCommand(a *app, dialogName, file *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "unlock NAME", Short: "forget a user's failures, so that lock-out ends", Args: arguments("NAME"),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if *file != "" {
+				return usageError(errors.New("unlock works on a dialog's lock-out state, not on a user file: give --dialog, or neither"))
+			}
 			t, err := a.userTarget(*dialogName, "")
 			if err != nil {
 				return err

@@ -51,6 +51,12 @@ type LineView struct {
 	Connect   string    `json:"connect,omitempty"`
 	User      string    `json:"user,omitempty"`
 	Calls     uint64    `json:"calls"`
+	Missed    uint64    `json:"missed"`
+	Modem     string    `json:"modem"`
+	CallStart time.Time `json:"call_start,omitzero"`
+	OctetsIn  uint64    `json:"octets_in"`
+	OctetsOut uint64    `json:"octets_out"`
+	Failures  int       `json:"failures"`
 }
 
 // StepView is one step of the decision chain of a call.
