@@ -168,6 +168,7 @@ func (b *callBook) Ended(c *port.Call, e port.End) {
 		update.Steps = append(update.Steps, record.Step{At: s.At, What: s.What})
 	}
 	b.store.End(c.ID, update)
+	b.changed(c.Line)
 }
 
 // StateChanged logs what an operator must know and wakes the watchers.
