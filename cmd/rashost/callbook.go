@@ -171,19 +171,9 @@ func (b *callBook) Ended(c *port.Call, e port.End) {
 	b.changed(c.Line)
 }
 
-// StateChanged logs what an operator must know and wakes the watchers.
+// StateChanged wakes the watchers. What an operator must know of a line, the line has logged itself.
 func (b *callBook) StateChanged(line string, from, to port.State, reason string) {
-	attrs := []any{"line", line, "from", string(from), "to", string(to), "reason", reason}
-	switch to {
-	case port.Recovering, port.Quarantined:
-		b.log.Warn("line not working", append(attrs, "event", plugin.EventDeviceNotFunctioning.String())...)
-	case port.Absent:
-		b.log.Warn("device absent", attrs...)
-	case port.Disabled:
-		b.log.Info("line disabled", attrs...)
-	default:
-		b.log.Debug("line state", attrs...)
-	}
+	b.log.Debug("line state", "line", line, "from", string(from), "to", string(to), "reason", reason)
 	b.changed(line)
 }
 

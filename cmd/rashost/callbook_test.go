@@ -1,15 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"rashost/dialog"
 	"rashost/internal/record"
+	"rashost/internal/service"
 	"rashost/plugin"
 	"rashost/port"
 )
@@ -118,22 +121,34 @@ func TestEventsOfACall(t *testing.T) {
 	granted := dialog.Outcome{Verdict: plugin.Success, User: "alice", Ended: dialog.Completed}
 	refused := dialog.Outcome{Verdict: plugin.Failure, Event: plugin.EventSecurityFailure, Ended: dialog.Completed}
 	for _, c := range []struct {
-		out   dialog.Outcome
-		cause port.TerminateCause
-		want  []plugin.EventID
+		out    dialog.Outcome
+		cause  port.TerminateCause
+		want   []plugin.EventID
+		logged []string
 	}{
-		{granted, port.LostCarrier, []plugin.EventID{plugin.EventAuthSuccess, plugin.EventUserDisconnected}},
-		{granted, port.PortError, []plugin.EventID{plugin.EventAuthSuccess, plugin.EventDeviceNotFunctioning}},
-		{refused, port.ServiceUnavailable, []plugin.EventID{plugin.EventSecurityFailure}},
+		{granted, port.LostCarrier, []plugin.EventID{plugin.EventAuthSuccess, plugin.EventUserActiveTime, plugin.EventUserDisconnected}, []string{"20019"}},
+		{granted, port.UserRequest, []plugin.EventID{plugin.EventAuthSuccess, plugin.EventUserActiveTime, plugin.EventUserDisconnected}, []string{"20019"}},
+		{granted, port.PortError, []plugin.EventID{plugin.EventAuthSuccess, plugin.EventUserActiveTime, plugin.EventDeviceNotFunctioning}, []string{"20015"}},
+		{refused, port.ServiceUnavailable, []plugin.EventID{plugin.EventSecurityFailure}, nil},
 	} {
 		store := openStore(t)
 		book := newTestBook(store, recordPolicy{})
+		var logged bytes.Buffer
+		book.log = slog.New(slog.NewTextHandler(&logged, nil))
 		call := &port.Call{ID: "c1", Line: "l", Start: time.Now()}
 		if err := book.Answering(t.Context(), call); err != nil {
 			t.Fatal(err)
 		}
 		book.verdict("c1", c.out, use)
+		if c.out.Granted() {
+			book.session("c1", service.Result{Cause: c.cause})
+		}
 		book.Ended(call, port.End{Cause: c.cause, At: time.Now()})
+		for _, event := range c.logged {
+			if !strings.Contains(logged.String(), "event="+event) {
+				t.Errorf("cause %v: event %s is not in the log: %s", c.cause, event, logged.String())
+			}
+		}
 		if r := row(t, store, "c1"); !slices.Equal(r.Events, c.want) {
 			t.Errorf("cause %v: events %v, want %v", c.cause, r.Events, c.want)
 		}
