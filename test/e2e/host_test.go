@@ -88,6 +88,7 @@ func (h *host) launch() {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = h.log
 	cmd.Stdout = h.log
+	cmd.Env = quickRace()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	must(h.t, cmd.Start())
 	exited := make(chan struct{})
@@ -207,6 +208,7 @@ func command(t *testing.T, stdin string, args ...string) result {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = quickRace()
 	var out, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &stderr
 	err := cmd.Run()

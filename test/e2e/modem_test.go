@@ -32,7 +32,13 @@ func newModem(t *testing.T, link string, o modemsim.Options) *vmodem {
 		defer close(m.stopped)
 		_ = m.Run(ctx, pty)
 	}()
-	t.Cleanup(m.off)
+	t.Cleanup(func() {
+		// The number of a pty is used again at once: a daemon that still runs must not find another test's.
+		if to, err := os.Readlink(link); err == nil && to == pty.Path {
+			_ = os.Remove(link)
+		}
+		m.off()
+	})
 	must(t, os.Symlink(pty.Path, link+".new"))
 	must(t, os.Rename(link+".new", link))
 	return m

@@ -79,3 +79,6 @@ func contains(text string, parts ...string) bool {
 
 // pid is the process number of a host's daemon.
 func pid(h *host) string { return strconv.Itoa(h.cmd.Process.Pid) }
+
+// quickRace is the environment of the binary. One with the race detector would stay a second after its end.
+func quickRace() []string { return append(os.Environ(), "GORACE=atexit_sleep_ms=0 halt_on_error=1") }
