@@ -179,7 +179,9 @@ func TestWatchInAPipe(t *testing.T) {
 		for l := range strings.Lines(out.String()) {
 			var e admin.Event
 			if err := json.Unmarshal([]byte(l), &e); err == nil && e.Line != nil {
-				states = append(states, e.Line.State)
+				if state := e.Line.State; len(states) == 0 || states[len(states)-1] != state {
+					states = append(states, state)
+				}
 			}
 		}
 		return states

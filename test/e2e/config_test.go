@@ -54,7 +54,7 @@ const defaultDialogs = `  staff: {plugin: password, timeout: 60s, attempts: 3, b
 const ready = "READY"
 
 func defaultServices() string {
-	return fmt.Sprintf("  echo: {type: command, command: [/bin/sh, -c, 'stty -echo; echo READY $RASHOST_USER $RASHOST_LINE; exec cat'], grace: 1s%s}\n", runAs())
+	return fmt.Sprintf("  echo: {type: command, command: [/bin/sh, -c, 'stty -echo; echo READY $RASHOST_USER $RASHOST_LINE; exec cat'], idle: 1h, grace: 1s%s}\n", runAs())
 }
 
 // runAs is the key that root must write.

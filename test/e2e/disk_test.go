@@ -102,6 +102,7 @@ func TestFullDiskContinue(t *testing.T) {
 	h := newHost(t, c)
 	h.onTmpfs("size=600k")
 	h.start()
+	h.wantState("one", "listening")
 	by := h.bystander("two")
 	free := h.fill()
 	calls := 0
@@ -149,6 +150,7 @@ func TestFullDiskRefuse(t *testing.T) {
 	h := newHost(t, c)
 	h.onTmpfs("size=600k")
 	h.start()
+	h.wantState("one", "listening")
 	by := h.bystander("two")
 	free := h.fill()
 	var last *call

@@ -350,6 +350,7 @@ type bystander struct {
 // bystander begins a session.
 func (h *host) bystander(line string) *bystander {
 	h.t.Helper()
+	h.wantState(line, "listening") // a virtual phone rings once
 	c := h.modems[line].dial(h.t)
 	c.login(bob, bobPassword)
 	c.echoes("before")
