@@ -178,6 +178,9 @@ func (c *checker) profile(p *Profile) {
 	if p.EscapeOff != "" && !slices.ContainsFunc(p.Init, func(s Step) bool { return s.Send == p.EscapeOff }) {
 		c.fault("escape_off", "%q is not among init", p.EscapeOff)
 	}
+	if p.EscapeOff != "" && p.DTR == DTRIgnored {
+		c.fault("escape_off", "with dtr: ignored the escape is the only way to hang up: leave %q out", p.EscapeOff)
+	}
 }
 
 func (c *checker) steps(key string, steps []Step) {

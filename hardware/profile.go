@@ -41,12 +41,13 @@ type Profile struct {
 	Recover []Step `yaml:"recover,omitempty"`
 	// Diagnostics are asked right after a call ended, before any reset; their answers are kept for people.
 	Diagnostics []Step `yaml:"diagnostics,omitempty"`
-	// EscapeOff names the command among Init that makes our own modem ignore "+++" in data; "" when there is none.
+	// EscapeOff names the command among Init that makes our own modem ignore "+++" in data; "" when there is none. Where the modem
+	// accepts it, no hang-up sends the escape; it is not for a modem that ignores DTR.
 	EscapeOff string `yaml:"escape_off,omitempty"`
 
 	// DTR says what the modem does when DTR drops: "hangup", "reset" (hang up and reset: Init follows) or "ignored".
 	DTR DTR `yaml:"dtr"`
-	// Carrier is how far DCD can be trusted unless the line says otherwise: "auto", "required" or "ignore".
+	// Carrier is how far DCD can be trusted where the line says "auto": "auto", "required" or "ignore".
 	Carrier Carrier `yaml:"carrier"`
 	// Flow is the flow control that Init agrees with the modem: "none", "rtscts" or "xonxoff".
 	Flow Flow `yaml:"flow"`
@@ -124,9 +125,10 @@ type Reset struct {
 	Unverified bool   `yaml:"unverified,omitempty"`
 }
 
-// Hangup ends a call: DTR first, and the escape when that does not help.
+// Hangup ends a call: DTR first, and the escape when that does not help and is not switched off (Profile.EscapeOff).
 type Hangup struct {
-	// DTRTime is how long DTR stays low.
+	// DTRTime is how long DTR stays low. 0: DTR is not touched; only for a far end that hangs up by itself, because "OK" from one that
+	// does not would pass for the modem's.
 	DTRTime Duration `yaml:"dtr_time"`
 	// Escape is what leads back to command mode, Guard the silence it needs before and after.
 	Escape string   `yaml:"escape"`

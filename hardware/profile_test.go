@@ -114,7 +114,9 @@ func TestParseFaults(t *testing.T) {
 		"direct with init":   {"name: x\ndirect: true\ninit: [{send: AT, source: s}]\n", []string{"x.yaml:2: direct:"}},
 		"escape_off missing": {"name: x\nescape_off: ATS2=255\n" + commands, []string{"x.yaml:2: escape_off:"}},
 		"not a mapping":      {"- name: x\n", []string{"x.yaml:1: "}},
-		"syntax":             {"name: x\nanswer: {\n", []string{"x.yaml"}},
+		"no way to hang up": {"name: x\ndtr: ignored\nescape_off: ATS2=255\ninit: [{send: ATS2=255, source: s}]\n" + commands,
+			[]string{"x.yaml:3: escape_off: with dtr: ignored"}},
+		"syntax": {"name: x\nanswer: {\n", []string{"x.yaml"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := hardware.Parse([]byte(tc.yaml), "x.yaml")

@@ -37,6 +37,9 @@ func (l *line) newCall() *Call {
 		ID: l.mgr.ids.next(time.Now()), Line: l.cfg.Name, Device: l.cfg.Device, DeviceName: l.deviceName(),
 		Rings: l.rings, Start: time.Now(), wake: make(chan struct{}, 1), done: make(chan Outcome, 1),
 	}
+	if l.rings > 0 {
+		c.Start = l.rangAt
+	}
 	if l.ids != nil {
 		c.CallerID = l.ids.CallerID()
 	}
@@ -57,7 +60,7 @@ func (l *line) deviceName() string {
 func (l *line) answer(o occurrence) {
 	c := l.newCall()
 	if l.cfg.direct() {
-		c.connected = true
+		c.connected, c.ConnectedAt = true, c.Start
 		c.step("direct line: " + o.why)
 	} else {
 		c.step(ringText(c))
@@ -115,7 +118,7 @@ func (l *line) connected(occurrence) {
 	if c.connected {
 		return
 	}
-	c.connected = true
+	c.connected, c.ConnectedAt = true, time.Now()
 	c.step("CONNECT " + strconv.Quote(c.Connect.Text))
 	l.failures, l.tries = 0, 0
 	l.in(timeState, l.cfg.Settle+2*carrierTime)

@@ -16,7 +16,7 @@ import (
 //
 // ctx ends when the call does; context.Cause then is one of ErrCarrierLost, ErrDeviceGone, ErrHangup, ErrReset, ErrRemoved and
 // ErrShutdown. After ErrShutdown the Call works on for a short grace, so that the caller can be told; after any other cause Read
-// and Write fail at once with that cause. ServeCall must return soon after (LineConfig.EndGrace); otherwise the line closes the
+// and Write fail at once with that cause. ServeCall must return soon after (LineConfig.HandlerGrace); otherwise the line closes the
 // device and goes on without it. A panic is recovered and ends the call with NASError.
 type Handler interface {
 	ServeCall(ctx context.Context, c *Call) Outcome
@@ -68,10 +68,11 @@ type End struct {
 	Reason string
 	// In and Out are the bytes received from and sent to the caller.
 	In, Out uint64
-	// At is when the hang-up began.
-	At time.Time
-	// Connected: the call got as far as CONNECT, or was a direct line's.
-	Connected bool
+	// At is when the hang-up began, IdleAt when the line was proven idle, or that was given up (the last of Steps then says so).
+	At, IdleAt time.Time
+	// Connected: the call got as far as CONNECT, or was a direct line's. ConnectedAt is when; zero without it.
+	Connected   bool
+	ConnectedAt time.Time
 	// Steps is the whole chain of what happened on the line, in order.
 	Steps []Step
 }
@@ -95,8 +96,10 @@ type Call struct {
 	Connect modem.Connect
 	// Rings counted before the answer; 0 on a direct line.
 	Rings int
-	// Start is when the line decided to answer.
+	// Start is when the first RING came; on a direct line carrier, or the first byte.
 	Start time.Time
+	// ConnectedAt is when CONNECT came; on a direct line Start. Zero before.
+	ConnectedAt time.Time
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc

@@ -11,6 +11,7 @@ import (
 // carrier is what a line knows of DCD in the present call, and between the calls of a direct line.
 type carrier struct {
 	low    bool      // it was low before this call
+	tells  bool      // and so it tells whether the modem is on hook; known until the next call, or the device goes
 	usable bool      // its loss ends this call
 	by     time.Time // required: it must be high by then
 	clear  bool      // CLOCAL is off: the kernel hangs the device up
@@ -27,13 +28,8 @@ const (
 	carrierTime = 5 * time.Second
 )
 
-// mode is the line's carrier mode with its default.
-func (l *line) mode() CarrierMode {
-	if l.cfg.Carrier == "" {
-		return CarrierAuto
-	}
-	return l.cfg.Carrier
-}
+// mode is the carrier mode in force.
+func (l *line) mode() CarrierMode { return l.cfg.carrier() }
 
 // readDCD reads DCD; ok is false when it cannot be read.
 func (l *line) readDCD() (high, ok bool) {
@@ -41,7 +37,7 @@ func (l *line) readDCD() (high, ok bool) {
 	return s.DCD, err == nil
 }
 
-// carrierBefore notes what DCD was before CONNECT.
+// carrierBefore notes what DCD was before CONNECT. Wired high it says nothing of a call, neither now nor when it ends.
 func (l *line) carrierBefore() {
 	l.dcd = carrier{told: l.dcd.told}
 	if l.mode() == CarrierIgnore {
@@ -49,6 +45,20 @@ func (l *line) carrierBefore() {
 	}
 	high, ok := l.readDCD()
 	l.dcd.low = ok && !high
+	l.dcd.tells = l.dcd.low
+	if high && l.mode() == CarrierRequired && !l.dcd.told {
+		l.dcd.told = true
+		l.logAt(slog.LevelWarn, "DCD was high before the call: it does not show whether the modem has hung up")
+	}
+}
+
+// inCall says that the modem is still in a call, as far as DCD tells.
+func (l *line) inCall() bool {
+	if !l.dcd.tells || l.tty.dev == nil {
+		return false
+	}
+	high, ok := l.readDCD()
+	return ok && high
 }
 
 // carrierAtConnect begins to wait for carrier where it is required.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"rashost/hardware"
 )
 
 // TestTail: without usable DCD the modem's own words end a call when they are the last, and silence follows.
@@ -160,6 +162,43 @@ func TestCarrierIgnore(t *testing.T) {
 		r.ring()
 		r.far.SetDCD(false)
 		r.stays(time.Minute, Dialog)
+	})
+}
+
+// TestCarrierOfProfile: where the line says auto, the profile's carrier mode counts.
+func TestCarrierOfProfile(t *testing.T) {
+	for _, c := range []struct {
+		line    CarrierMode
+		profile hardware.Carrier
+		want    CarrierMode
+	}{
+		{"", "", CarrierAuto},
+		{CarrierAuto, hardware.CarrierAuto, CarrierAuto},
+		{"", hardware.CarrierIgnore, CarrierIgnore},
+		{CarrierAuto, hardware.CarrierIgnore, CarrierIgnore},
+		{CarrierAuto, hardware.CarrierRequired, CarrierRequired},
+		{CarrierIgnore, hardware.CarrierRequired, CarrierIgnore},
+		{CarrierRequired, hardware.CarrierIgnore, CarrierRequired},
+	} {
+		cfg := LineConfig{Carrier: c.line, Profile: &hardware.Profile{Carrier: c.profile}}
+		if got := cfg.carrier(); got != c.want {
+			t.Errorf("line %q, profile %q: %q, want %q", c.line, c.profile, got, c.want)
+		}
+	}
+	t.Run("ignore", func(t *testing.T) {
+		bubble(t, FakeOptions{}, func(r *rig) { r.cfg.Carrier, r.cfg.Profile.Carrier = CarrierAuto, hardware.CarrierIgnore }, func(r *rig) {
+			r.within(time.Second, Listening)
+			r.ring()
+			r.far.SetDCD(false)
+			r.stays(time.Minute, Dialog)
+		})
+	})
+	t.Run("required", func(t *testing.T) {
+		bubble(t, FakeOptions{NoSignals: true}, func(r *rig) { r.cfg.Profile.Carrier = hardware.CarrierRequired }, func(r *rig) {
+			if s := r.within(time.Second, Recovering); !strings.Contains(s.Reason, "carrier: ignore") {
+				t.Errorf("reason: %s", s.Reason)
+			}
+		})
 	})
 }
 

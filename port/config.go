@@ -11,7 +11,7 @@ import (
 // CarrierMode says how far a line trusts DCD (configuration, `carrier`).
 type CarrierMode string
 
-// The carrier modes. The empty mode is CarrierAuto.
+// The carrier modes. The empty mode is CarrierAuto, and CarrierAuto leaves it to the modem profile (LineConfig.Carrier).
 const (
 	// CarrierAuto obeys DCD in a call when it was low before and high after CONNECT of that call, and ignores it otherwise.
 	CarrierAuto CarrierMode = "auto"
@@ -36,7 +36,7 @@ type LineConfig struct {
 	Flow string
 	// Rings before the call is answered; 0 means 1. Direct lines have none.
 	Rings int
-	// Carrier mode; "" means auto.
+	// Carrier mode; "" is auto. With auto the profile's `carrier` counts where that says more.
 	Carrier CarrierMode
 	// Settle is kept between CONNECT and the first byte to the caller; 0 is no time.
 	Settle time.Duration
@@ -46,15 +46,19 @@ type LineConfig struct {
 	Recovery time.Duration
 	// OutOfService, when not "", keeps the line disabled with this reason; its device is not opened and Enable is refused.
 	OutOfService string
-	// EndGrace is how long ServeCall may take to return once its call has ended; 0 means 5 s. The hang-up's own limit of 15 s
-	// counts too, so that more than that is of no use.
-	EndGrace time.Duration
+	// HandlerGrace is how long ServeCall may take to return once its call has ended, or once it was told ErrShutdown; 0 means 5 s.
+	// More than 10 s counts as 10 s, because the line must be back, or say why not, 15 s after the hang-up began. DTR is low
+	// meanwhile: the caller has gone already.
+	HandlerGrace time.Duration
 	// LockDirs are the folders for UUCP lock files; nil means the customary ones.
 	LockDirs []string
 }
 
-// defaultEndGrace is EndGrace when it is zero.
-const defaultEndGrace = 5 * time.Second
+// HandlerGrace when it is zero, and the most that counts.
+const (
+	defaultHandlerGrace = 5 * time.Second
+	maxHandlerGrace     = 10 * time.Second
+)
 
 // direct says whether the line has no modem.
 func (c *LineConfig) direct() bool { return c.Profile == nil || c.Profile.Direct }
@@ -62,12 +66,24 @@ func (c *LineConfig) direct() bool { return c.Profile == nil || c.Profile.Direct
 // rings is the number of rings before the answer, at least 1.
 func (c *LineConfig) rings() int { return max(c.Rings, 1) }
 
-// endGrace is EndGrace with its default.
-func (c *LineConfig) endGrace() time.Duration {
-	if c.EndGrace <= 0 {
-		return defaultEndGrace
+// handlerGrace is HandlerGrace with its default and its bound.
+func (c *LineConfig) handlerGrace() time.Duration {
+	if c.HandlerGrace <= 0 {
+		return defaultHandlerGrace
 	}
-	return c.EndGrace
+	return min(c.HandlerGrace, maxHandlerGrace)
+}
+
+// carrier is the carrier mode in force: the line's, and where that is auto the profile's.
+func (c *LineConfig) carrier() CarrierMode {
+	switch {
+	case c.Carrier == CarrierRequired || c.Carrier == CarrierIgnore:
+		return c.Carrier
+	case c.Profile != nil && c.Profile.Carrier != "":
+		return CarrierMode(c.Profile.Carrier)
+	default:
+		return CarrierAuto
+	}
 }
 
 // dtrTime is how long DTR stays low at a hang-up.

@@ -1,6 +1,9 @@
 package port
 
-import "log/slog"
+import (
+	"log/slog"
+	"time"
+)
 
 // why a call ends, for the handler, and what that is called in a record.
 var endings = []struct {
@@ -76,8 +79,9 @@ func (l *line) endCall(next State, why string) {
 	if next != Listening && next != Initializing {
 		c.step("the line is " + string(next) + ": " + orElse(why, "no reason given"))
 	}
-	l.dcd = carrier{told: l.dcd.told}
+	l.dcd = carrier{told: l.dcd.told, tells: l.dcd.tells}
 	e := c.ending()
+	e.IdleAt = time.Now()
 	l.logAt(slog.LevelInfo, "call ended", "call", c.ID, "cause", e.Cause, "why", e.Reason, "in", e.In, "out", e.Out)
 	if c.observed {
 		l.mgr.observer.Ended(c, e)
@@ -86,7 +90,7 @@ func (l *line) endCall(next State, why string) {
 
 // ending puts together what is known of a call that is over.
 func (c *Call) ending() End {
-	e := End{Cause: c.outcome.Cause, Reason: c.outcome.Reason, At: c.endedAt, Connected: c.connected}
+	e := End{Cause: c.outcome.Cause, Reason: c.outcome.Reason, At: c.endedAt, Connected: c.connected, ConnectedAt: c.ConnectedAt}
 	lineBroke := e.Cause == LostCarrier || e.Cause == PortError // of that the line itself knows more
 	if c.lineCause != 0 && (e.Cause == 0 || lineBroke) {
 		e.Cause, e.Reason = c.lineCause, c.lineWhy

@@ -281,8 +281,8 @@ func TestHandlerNeverReturns(t *testing.T) {
 		if r.far.State().Signals.DTR {
 			t.Error("DTR is not low while the handler is awaited")
 		}
-		r.stays(defaultEndGrace-time.Millisecond, HangingUp)
-		r.within(15*time.Second-defaultEndGrace, Listening)
+		r.stays(defaultHandlerGrace-time.Millisecond, HangingUp)
+		r.within(15*time.Second-defaultHandlerGrace, Listening)
 		wantCause(t, r.lastEnd(), AdminReset, "hung up by the operator")
 		if !strings.Contains(stepsText(r.lastEnd()), "did not return within 5s") {
 			t.Errorf("steps:\n%s", stepsText(r.lastEnd()))
@@ -390,29 +390,58 @@ func FuzzModemBytes(f *testing.F) {
 	})
 }
 
-// TestLongEndGrace: the hang-up's own limit of 15 s holds whatever end_grace says.
-func TestLongEndGrace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, FakeOptions{})
-		release, over := make(chan struct{}), make(chan struct{})
-		r.cfg.EndGrace = time.Hour
-		r.handler = func(context.Context, *Call) Outcome {
-			defer close(over)
-			<-release
-			return Outcome{}
-		}
-		defer r.stop()
-		defer func() { close(release); <-over }()
-		r.apply()
-		r.within(time.Second, Listening)
-		r.ring()
-		r.modem.lose("")
-		r.within(hangupLimit+time.Second, Recovering)
-		if e := r.lastEnd(); e.Cause != LostCarrier || !strings.Contains(stepsText(e), "the line is recovering") {
-			t.Errorf("%+v", e)
-		}
-		r.within(5*time.Second, Listening)
-	})
+// TestHandlerGrace: a handler that returns within its grace has its say in the record; however long the grace, 15 s after the
+// hang-up began the line listens, or shows why not and when it tries again.
+func TestHandlerGrace(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		grace, lazy time.Duration
+		mute        bool
+		given       string // up after
+	}{
+		{"in time", 8 * time.Second, 7 * time.Second, false, ""},
+		{"in time, dead modem", 8 * time.Second, 7 * time.Second, true, ""},
+		{"at the last moment", 10 * time.Second, 10*time.Second - time.Millisecond, false, ""},
+		{"too late", 8 * time.Second, 9 * time.Second, false, "8s"},
+		{"never", time.Hour, time.Hour, false, "10s"},
+		{"never, dead modem", time.Hour, time.Hour, true, "10s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, FakeOptions{}, func(r *rig) {
+				r.cfg.HandlerGrace = c.grace
+				r.handler = func(ctx context.Context, _ *Call) Outcome {
+					<-ctx.Done()
+					time.Sleep(c.lazy)
+					return Outcome{Reason: "exit status 137"}
+				}
+			}, func(r *rig) {
+				r.within(time.Second, Listening)
+				r.ring()
+				if err := r.mgr.Hangup(context.Background(), r.cfg.Name); err != nil {
+					t.Fatal(err)
+				}
+				r.modem.set(func(m *fakeModem) { m.mute = c.mute })
+				if r.snap(); r.far.State().Signals.DTR {
+					t.Error("DTR is not low while the handler is awaited")
+				}
+				time.Sleep(hangupLimit)
+				switch s := r.snap(); {
+				case !c.mute && s.State != Listening:
+					t.Errorf("the line is %s (%s)", s.State, s.Reason)
+				case c.mute && (s.State != Recovering || s.Reason == "" || s.NextTry.IsZero()):
+					t.Errorf("%+v", s)
+				}
+				e := r.lastEnd()
+				wantCause(t, e, AdminReset, "hung up by the operator")
+				steps := stepsText(e)
+				if waited := !strings.Contains(steps, "given up"); waited != (c.given == "") || !strings.Contains(steps, c.given) {
+					t.Errorf("steps:\n%s", steps)
+				}
+				r.modem.set(func(m *fakeModem) { m.mute = false })
+				time.Sleep(2 * time.Hour) // the handler has returned
+			})
+		})
+	}
 }
 
 // TestProfileSaysWhatDTRDoes.

@@ -2,12 +2,10 @@ package port
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"rashost/hardware"
-	"rashost/port/modem"
 )
 
 // phase is where a hang-up is. A recovery goes the same way, to free a modem that is stuck.
@@ -44,6 +42,8 @@ type hangup struct {
 	empty   bool      // and they did: a flush could only take them from a far end that has not read yet, as on a pty
 	broken  bool      // the device is dead
 	gone    bool      // and that is why the call ended
+	escaped bool      // the second way to hang up was tried
+	closed  bool      // the device was closed for the DTR time
 	unset   bool      // the modem lost its settings
 	reopen  bool      // open the device anew afterwards
 	off     bool      // switch the line off afterwards
@@ -73,7 +73,7 @@ func (l *line) hangUp(o occurrence) {
 	if err := l.tty.dev.Flush(Out); err == nil && !l.hang.gone && l.tty.dev.SetDTR(false) == nil {
 		l.hang.dtrLow = time.Now()
 	}
-	l.in(timeStep, l.cfg.endGrace())
+	l.in(timeStep, l.cfg.handlerGrace())
 }
 
 // takeBack takes the data direction over from the handler. (Handler returned.)
@@ -170,7 +170,7 @@ func (l *line) dtrIgnored() bool {
 
 // openAnew closes the device for the DTR time and opens it again.
 func (l *line) openAnew() {
-	l.hang.phase = phaseReopen
+	l.hang.phase, l.hang.closed = phaseReopen, true
 	l.hang.dtrLow = time.Now()
 	l.closeDevice()
 	l.startOpen()
@@ -185,42 +185,6 @@ func (l *line) dtrUp() {
 		l.hang.unset = true
 	}
 	l.prove()
-}
-
-// prove finds out whether the line is on hook.
-func (l *line) prove() {
-	if l.cfg.direct() {
-		l.quiet()
-		return
-	}
-	if l.dcd.usable {
-		if high, ok := l.readDCD(); ok && high {
-			l.note("DCD is still high")
-			l.escape()
-			return
-		}
-	}
-	l.hang.phase = phaseProbe
-	l.split.Echo("")
-	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}})
-}
-
-// escape is the second way to hang up: out of data mode by "+++", then ATH.
-func (l *line) escape() {
-	p := l.cfg.Profile
-	l.hang.phase = phaseEscape
-	var steps []modem.Step
-	if h := p.Hangup; l.state == HangingUp && h.Escape != "" {
-		guard := max(h.Guard.Std(), time.Nanosecond)
-		steps = []modem.Step{
-			{Raw: true, NoReply: true, Delay: guard},
-			{Send: h.Escape, Raw: true, NoReply: true, Delay: guard},
-			{Send: h.Command, Optional: true, Timeout: probeTime},
-		}
-	} else if l.state == Recovering {
-		steps = commands(p, p.Recover)
-	}
-	l.startScript(append(steps, modem.Step{Send: "AT", Timeout: probeTime}))
 }
 
 // hangupStep goes on when a phase's time is over.
@@ -238,90 +202,10 @@ func (l *line) hangupStep() {
 	}
 }
 
-// hangupScriptOver goes on when the modem answered, or did not.
-func (l *line) hangupScriptOver(err error) {
-	switch {
-	case l.hang.phase == phaseModem:
-		l.idle()
-	case err == nil:
-		l.note("the modem answers AT")
-		if l.state == HangingUp && l.rings > 0 {
-			l.idle() // a modem that rings is on hook
-			return
-		}
-		l.quiet()
-	case l.hang.phase == phaseProbe:
-		l.note("no answer to AT: trying the escape")
-		l.escape()
-	case l.rings > 0 && time.Since(l.ringAt) < ringGap:
-		l.idle()
-	default:
-		l.post(evFailed, err.Error())
-	}
-}
-
-// quiet waits for silence. A recovery resets the modem instead: its set-up follows.
-func (l *line) quiet() {
-	if l.state == Recovering {
-		l.resetModem()
-		return
-	}
-	l.hang.phase = phaseQuiet
-	if !l.cfg.direct() {
-		l.in(timeStep, quietTime)
-		return
-	}
-	l.in(timeStep, directQuietTime)
-	l.directQuiet()
-}
-
-// directQuiet looks whether the other end of a direct line let go.
-func (l *line) directQuiet() {
-	if !l.dcd.usable || l.hang.phase != phaseQuiet {
-		return
-	}
-	if high, ok := l.readDCD(); ok && !high {
-		l.idle()
-		return
-	}
-	l.in(timePoll, carrierPoll)
-}
-
-// resetModem brings a modem that was stuck back to its stored settings.
-func (l *line) resetModem() {
-	p := l.cfg.Profile
-	if p == nil || p.Reset.Command == "" {
-		l.idle()
-		return
-	}
-	l.hang.phase = phaseModem
-	l.startScript([]modem.Step{
-		{Send: p.Reset.Command, Optional: true, Timeout: p.CommandTimeout.Std(), Delay: p.Reset.Delay.Std()},
-		{Send: "AT", Optional: true, Timeout: probeTime},
-	})
-}
-
-// idle ends the hang-up: it is proven.
-func (l *line) idle() {
-	l.in(timeStep, 0)
-	l.in(timePoll, 0)
-	l.hang.phase = phaseDone
-	if l.state == Recovering {
-		l.hang.began = time.Time{} // no caller waits: the set-up has all its time
-	} else {
-		l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
-	}
-	if l.hang.unset {
-		l.post(evUnset, "the modem lost its settings")
-	} else {
-		l.post(evIdle, "")
-	}
-}
-
 // abandon goes on without a handler that does not return: the device is closed under it.
 func (l *line) abandon() {
-	l.logAt(slog.LevelError, "the handler did not return: the device is closed under it", "call", l.call.ID, "grace", l.cfg.endGrace())
-	l.note("the handler did not return within " + l.cfg.endGrace().String() + ": given up")
+	l.logAt(slog.LevelError, "the handler did not return: the device is closed under it", "call", l.call.ID, "grace", l.cfg.handlerGrace())
+	l.note("the handler did not return within " + l.cfg.handlerGrace().String() + ": given up")
 	if l.hang.off {
 		l.post(evOff, "switched off")
 		return
@@ -331,6 +215,7 @@ func (l *line) abandon() {
 
 // overdue gives the hang-up up. (Deadline of hanging-up.)
 func (l *line) overdue(o occurrence) {
+	l.stuckWhy = l.stuckText()
 	l.closeDevice()
 	l.failed(o)
 }

@@ -68,6 +68,9 @@ func (l *line) heardRing(text string) {
 	if l.rings == 0 && now.Sub(l.idAt) >= ringGap {
 		l.ids = nil
 	}
+	if l.rings == 0 {
+		l.rangAt = now
+	}
 	l.rings++
 	l.ringAt = now
 	l.heardCallerID(text)

@@ -233,7 +233,7 @@ const (
 	openLimit      = 10 * time.Second
 	initLimit      = time.Minute
 	ringGap        = 10 * time.Second
-	dialogLimit    = 15 * time.Minute
+	dialogLimit    = 25 * time.Minute
 	hangupLimit    = 15 * time.Second
 	quarantineTime = 5 * time.Minute
 )
@@ -251,7 +251,7 @@ func deadlines() []deadline {
 		{Listening, "idle_probe; none without it and on a direct line", (*line).probeEvery},
 		{Ringing, "10 s after the last RING", fixed(ringGap)},
 		{Answering, "the profile's answer time-out; then 5 s for carrier, and settle", (*line).answerTime},
-		{Dialog, "15 min, a backstop: dialogs have limits of their own; at shutdown the grace", fixed(dialogLimit)},
+		{Dialog, "25 min, a backstop: dialogs have limits of their own; at shutdown the grace", fixed(dialogLimit)},
 		{Session, "none: the service's limits, the carrier and the operator end it; at shutdown the grace", fixed(0)},
 		{HangingUp, "15 s", fixed(hangupLimit)},
 		{Recovering, "next try: 1 s, doubled up to 16 s; then 15 s for each try", func(l *line) time.Duration { return backoff(l.failures, recoverFirst, recoverMost) }},
@@ -296,6 +296,7 @@ type line struct {
 	ids      *modem.CallerIDCollector // caller id of the ringing call
 	idAt     time.Time                // when a line of it last came
 	rings    int                      // RINGs of the ringing call
+	rangAt   time.Time                // when the first of them came
 	ringAt   time.Time                // when the last one came
 	refused  bool                     // this ringing is not to be answered
 	call     *Call                    // the call, from the decision to answer to the proven hang-up
@@ -305,6 +306,8 @@ type line struct {
 	tries    int                      // opens in a row that found no device, or a busy one
 	failures int                      // recoveries in a row that did not help
 	goodAt   time.Time                // when the line last began to listen
+	noEscape bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
+	stuckWhy string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
 	reopen   bool                     // the next recovery closes and opens the device
 	calls    uint64
 	missed   uint64

@@ -135,6 +135,77 @@ func TestCarrierLostByPoll(t *testing.T) {
 	})
 }
 
+// TestTimesOfACall: a call starts with its first RING, or with the carrier of a direct line, and is over when the line is proven idle.
+func TestTimesOfACall(t *testing.T) {
+	check := func(t *testing.T, r *rig, start, connected, began, idle time.Time) {
+		t.Helper()
+		c, e := r.begun[0], r.lastEnd()
+		if !c.Start.Equal(start) || !c.ConnectedAt.Equal(connected) {
+			t.Errorf("start %s, connected %s, want %s, %s", c.Start, c.ConnectedAt, start, connected)
+		}
+		if !e.ConnectedAt.Equal(connected) || !e.At.Equal(began) || !e.IdleAt.Equal(idle) {
+			t.Errorf("connected %s, hang-up %s, idle %s, want %s, %s, %s", e.ConnectedAt, e.At, e.IdleAt, connected, began, idle)
+		}
+	}
+	t.Run("modem", func(t *testing.T) {
+		bubble(t, FakeOptions{}, func(r *rig) {
+			r.cfg.Rings = 3
+			r.modem.answers["ATA"] = "-"
+			r.handler = func(context.Context, *Call) Outcome { time.Sleep(time.Minute); return Outcome{} }
+		}, func(r *rig) {
+			r.within(time.Second, Listening)
+			r.say("\r\nRING\r\n") // gives up
+			r.stays(time.Hour, Listening)
+			start := time.Now()
+			for range 3 {
+				r.say("\r\nRING\r\n")
+				time.Sleep(4 * time.Second)
+			}
+			if s := r.snap(); !s.CallStart.Equal(start) {
+				t.Errorf("%+v", s)
+			}
+			connected := time.Now()
+			r.say("\r\nCONNECT\r\n")
+			r.stays(time.Minute, HangingUp)
+			began := time.Now()
+			r.within(time.Second, Listening)
+			check(t, r, start, connected, began, began.Add(700*time.Millisecond))
+		})
+	})
+	t.Run("not connected", func(t *testing.T) {
+		bubble(t, FakeOptions{}, func(r *rig) { r.modem.answers["ATA"] = "\r\nNO CARRIER\r\n" }, func(r *rig) {
+			r.within(time.Second, Listening)
+			start := time.Now()
+			r.say("\r\nRING\r\n")
+			r.within(time.Second, Listening)
+			check(t, r, start, time.Time{}, start, start.Add(700*time.Millisecond))
+		})
+	})
+	t.Run("given up", func(t *testing.T) {
+		bubble(t, FakeOptions{}, func(r *rig) {
+			r.handler = func(context.Context, *Call) Outcome {
+				r.modem.set(func(m *fakeModem) { m.mute = true })
+				return Outcome{}
+			}
+		}, func(r *rig) {
+			r.within(time.Second, Listening)
+			start := time.Now()
+			r.say("\r\nRING\r\n")
+			s := r.within(hangupLimit, Recovering)
+			check(t, r, start, start, start, s.Since)
+		})
+	})
+	t.Run("direct", func(t *testing.T) {
+		bubble(t, FakeOptions{}, func(r *rig) { direct(CarrierIgnore)(r); r.handler = once }, func(r *rig) {
+			r.stays(time.Second, Listening)
+			start := time.Now()
+			r.say("x")
+			r.within(2*time.Second, Listening)
+			check(t, r, start, start, start, start.Add(1500*time.Millisecond))
+		})
+	})
+}
+
 func TestRingDuringInitIsAnswered(t *testing.T) {
 	bubble(t, FakeOptions{}, func(r *rig) {
 		r.modem.answers["AT+MR=1"] = "-" // 5 s until it is given up

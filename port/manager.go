@@ -231,8 +231,8 @@ func (m *Manager) Reset(ctx context.Context, name string) error {
 	return m.ask(ctx, name, evRestart, "reset by the operator")
 }
 
-// Shutdown ends all lines. Dialogs and sessions get ErrShutdown and may come to an end until ctx ends or their line's EndGrace is
-// over, whichever is first; then they are cut off, and the line is given a few seconds more to end its record. The error is ctx's
+// Shutdown ends all lines. Dialogs and sessions get ErrShutdown and may come to an end until ctx ends or their line's HandlerGrace
+// is over, whichever is first; then they are cut off, and the line is given a few seconds more to end its record. The error is ctx's
 // when it had to cut calls off.
 func (m *Manager) Shutdown(ctx context.Context) error {
 	m.mu.Lock()

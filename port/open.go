@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"syscall"
 	"time"
 
@@ -154,7 +155,7 @@ func (l *line) closeDevice() {
 
 // initialise sets the modem up. (Entering initializing.)
 func (l *line) initialise(occurrence) {
-	if l.cfg.Carrier == CarrierRequired {
+	if l.mode() == CarrierRequired {
 		if _, err := l.tty.dev.Signals(); errors.Is(err, errors.ErrUnsupported) {
 			l.post(evFailed, "carrier: required, but the device has no control signals: use carrier: ignore")
 			return
@@ -165,6 +166,18 @@ func (l *line) initialise(occurrence) {
 		return
 	}
 	l.startScript(initSteps(l.cfg.Profile))
+}
+
+// setUp ends the set-up of a modem. One that is still in a call is not ready, whatever it answers.
+func (l *line) setUp(refused []*modem.StepError) {
+	off := l.cfg.Profile.EscapeOff
+	l.noEscape = off != "" && !slices.ContainsFunc(refused, func(e *modem.StepError) bool { return e.Step.Send == off })
+	if l.inCall() {
+		l.stuckWhy = l.stuckText()
+		l.post(evFailed, "the modem is set up but still in a call")
+		return
+	}
+	l.post(evReady, "")
 }
 
 // initSteps are a profile's commands, those for caller id last.
@@ -211,7 +224,7 @@ func (l *line) probeEvery() time.Duration {
 
 // listen waits for the next call, which may be ringing already. (Entering listening.)
 func (l *line) listen(occurrence) {
-	l.goodAt, l.reopen, l.refused = time.Now(), false, false
+	l.goodAt, l.reopen, l.refused, l.stuckWhy = time.Now(), false, false, ""
 	l.hang = hangup{}
 	if l.cfg.direct() {
 		l.watchForCarrier()
@@ -269,7 +282,7 @@ func (l *line) scriptOver(err error) {
 	case err != nil:
 		l.post(evFailed, err.Error())
 	case l.state == Initializing:
-		l.post(evReady, "")
+		l.setUp(script.Refused())
 	case l.state == Listening:
 		l.in(timeState, l.cfg.IdleProbe)
 	}

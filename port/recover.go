@@ -3,6 +3,7 @@ package port
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -43,7 +44,9 @@ func (l *line) forgive() {
 func (l *line) missing(o occurrence) {
 	l.closeDevice()
 	l.hang = hangup{}
-	l.rings, l.ids = 0, nil // whatever rang went with the device
+	// Whatever rang went with the device, and another one may come.
+	l.rings, l.ids = 0, nil
+	l.dcd.tells, l.noEscape, l.stuckWhy = false, false, ""
 	l.forgive()
 	l.in(timeState, backoff(l.tries, absentFirst, l.cfg.waitMost(absentMost)))
 	if l.tries == 0 {
@@ -68,6 +71,9 @@ func (l *line) failed(o occurrence) {
 	l.hang = hangup{}
 	l.script = nil
 	l.in(timeStep, 0)
+	if l.stuckWhy != "" && !strings.Contains(o.why, l.stuckWhy) {
+		o.why += "; " + l.stuckWhy
+	}
 	l.reason, l.dirty = o.why, true
 	l.failures++
 	if l.failures > maxFailures {
@@ -113,6 +119,7 @@ func (l *line) closeDown(o occurrence) {
 		l.tty.notBefore = time.Time{} // no call: DTR need not be seen low
 	}
 	l.rings, l.ids, l.failures, l.tries = 0, nil, 0, 0
+	l.dcd.tells, l.noEscape, l.stuckWhy = false, false, ""
 	l.hang = hangup{}
 	l.dirty = true
 }
@@ -129,7 +136,7 @@ func (l *line) tellShutdown(occurrence) {
 	l.call.step("service stops: the caller is told")
 	l.call.lineCause, l.call.lineWhy = AdminReboot, "service stops" // unless the call ends otherwise meanwhile
 	l.call.cancel(ErrShutdown)
-	l.in(timeState, l.cfg.endGrace())
+	l.in(timeState, l.cfg.handlerGrace())
 }
 
 // closeTime is how long the end of a machine waits for a device that does not close.

@@ -233,6 +233,11 @@ type fakeModem struct {
 	connect  string            // what ATA gives; "" nothing
 	carrier  bool              // drives DCD
 	online   bool
+	guarded  bool   // ATS2=255: the escape is off
+	stuck    bool   // DCD stays high whatever happens
+	drops    int    // does not notice so many drops of DTR
+	escapes  bool   // goes to command mode when DTR drops, and keeps the call (&D1)
+	parrot   string // what the caller types at each command that is sent as data
 	commands []string
 	data     bytes.Buffer
 	ataAt    time.Time
@@ -273,7 +278,12 @@ func (m *fakeModem) watchDTR(ctx context.Context) {
 		}
 		drops = s.DTRDrops
 		m.mu.Lock()
-		if !m.deafDTR {
+		switch {
+		case m.drops > 0:
+			m.drops--
+		case m.escapes:
+			m.online = false
+		case !m.deafDTR:
 			m.hangUp()
 		}
 		m.mu.Unlock()
@@ -283,7 +293,7 @@ func (m *fakeModem) watchDTR(ctx context.Context) {
 // hangUp goes back to command mode; mu is held.
 func (m *fakeModem) hangUp() {
 	m.online = false
-	if m.carrier {
+	if m.carrier && !m.stuck {
 		m.far.SetDCD(false)
 	}
 }
@@ -298,8 +308,11 @@ func (m *fakeModem) read() {
 		m.mu.Lock()
 		if m.online {
 			m.data.Write(buf[:n])
-			if strings.HasSuffix(m.data.String(), "+++") {
-				m.hangUp()
+			if strings.HasSuffix(m.data.String(), "+++") && !m.guarded {
+				m.online = false // and in the call still: ATH ends it
+			}
+			if m.online && bytes.HasSuffix(buf[:n], []byte("\r")) {
+				_, _ = m.far.Write([]byte(m.parrot))
 			}
 			m.mu.Unlock()
 			continue
@@ -335,6 +348,12 @@ func (m *fakeModem) command(command string) {
 		}
 	case answer == "-":
 		return
+	case command == "ATS2=255" && !special:
+		m.guarded = true
+		answer = "\r\nOK\r\n"
+	case strings.HasSuffix(command, "ATH") && !special: // also behind an escape that was not needed
+		m.hangUp()
+		answer = "\r\nOK\r\n"
 	case !special:
 		answer = "\r\nOK\r\n"
 	}

@@ -6,10 +6,13 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"rashost/dialog"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -86,6 +89,29 @@ func TestTableIsComplete(t *testing.T) {
 		if rules[ev] != "" {
 			t.Errorf("%s must not be ignored anywhere", ev)
 		}
+	}
+}
+
+// TestDialogLimit: the backstop is longer than the longest dialog that the configuration allows, as its reference says.
+func TestDialogLimit(t *testing.T) {
+	reference, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := dialog.DefaultBeginLimit + dialog.DefaultDrainLimit
+	for _, key := range []string{"timeout", "end_grace"} {
+		row := regexp.MustCompile("(?m)^\\| `" + key + "` \\|.*\\| \\w+ to (\\w+) \\|").FindSubmatch(reference)
+		if row == nil {
+			t.Fatalf("no range of %s", key)
+		}
+		d, err := time.ParseDuration(string(row[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		most += d
+	}
+	if dialogLimit <= most {
+		t.Errorf("dialogLimit is %s, but a dialog can take %s", dialogLimit, most)
 	}
 }
 

@@ -1,0 +1,189 @@
+package port
+
+import (
+	"fmt"
+	"time"
+
+	"rashost/port/modem"
+)
+
+// prove finds out whether the line is on hook: DCD low where it tells, AT answered by OK, then silence. What a caller types must not
+// pass for an answer, so that a modem known to ignore DTR is sent the escape first.
+func (l *line) prove() {
+	switch {
+	case l.cfg.direct():
+		l.quiet()
+	case l.inCall():
+		l.note("DCD is still high")
+		l.notIdle("the hang-up failed")
+	case l.dtrIgnored() && !l.dcd.tells && !l.hang.escaped && l.canEscape():
+		l.note("the modem ignores DTR")
+		l.escape()
+	default:
+		l.hang.phase = phaseProbe
+		l.split.Echo("")
+		l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}})
+	}
+}
+
+// canEscape says whether the modem can be brought out of data mode by what we send.
+func (l *line) canEscape() bool {
+	if l.state == Recovering {
+		return len(l.cfg.Profile.Recover) > 0
+	}
+	return l.cfg.Profile.Hangup.Escape != "" && !l.noEscape
+}
+
+// escape is the second way to hang up: out of data mode by "+++", then ATH. With the escape switched off "+++" would be nothing but
+// text for the caller; a modem that fell into command mode when DTR dropped (&D1) hears ATH all the same.
+func (l *line) escape() {
+	p := l.cfg.Profile
+	l.hang.phase, l.hang.escaped = phaseEscape, true
+	var steps []modem.Step
+	if h := p.Hangup; l.state == Recovering {
+		steps = commands(p, p.Recover)
+	} else {
+		if l.canEscape() {
+			guard := max(h.Guard.Std(), time.Nanosecond)
+			steps = []modem.Step{{Raw: true, NoReply: true, Delay: guard}, {Send: h.Escape, Raw: true, NoReply: true, Delay: guard}}
+		} else if l.noEscape {
+			l.note("the escape is not sent: " + p.EscapeOff + " switched it off")
+		}
+		if h.Command != "" {
+			steps = append(steps, modem.Step{Send: h.Command, Optional: true, Timeout: probeTime})
+		}
+	}
+	l.startScript(append(steps, modem.Step{Send: "AT", Timeout: probeTime}))
+}
+
+// notIdle goes on when the line is not proven idle: the escape; where there is none, the device closed for the DTR time, which is all
+// that is left; then a recovery.
+func (l *line) notIdle(why string) {
+	switch {
+	case !l.hang.escaped:
+		l.escape()
+	case l.state == HangingUp && !l.canEscape() && !l.hang.closed:
+		l.note("the device is closed and opened")
+		l.openAnew()
+	default:
+		if l.state == HangingUp {
+			l.stuckWhy = l.stuckText()
+		}
+		l.post(evFailed, why)
+	}
+}
+
+// stuckText says what may keep the modem in a call, and what to do about it; "" when there is nothing to say.
+func (l *line) stuckText() string {
+	var text string
+	switch high := l.inCall(); {
+	case high && l.noEscape:
+		text = "DCD is high: the modem is still in a call. It ignores DTR, and its escape is switched off"
+	case high:
+		text = "DCD is high: the modem is still in a call. Neither DTR nor the escape helped"
+	case l.noEscape:
+		text = "if the modem is still in a call, it ignores DTR, and its escape is switched off"
+	default:
+		return ""
+	}
+	if l.noEscape {
+		text += " (" + l.cfg.Profile.EscapeOff + ")"
+	}
+	return text + ": wire DTR, and have the modem hang up on it (&D2)"
+}
+
+// hangupScriptOver goes on when the modem answered, or did not.
+func (l *line) hangupScriptOver(err error) {
+	switch {
+	case l.hang.phase == phaseModem:
+		l.idle()
+	case err == nil:
+		l.note("the modem answers AT")
+		switch {
+		case l.state == HangingUp && l.stillInCall():
+		case l.state == HangingUp && l.rings > 0:
+			l.idle() // a modem that rings is on hook
+		default:
+			l.quiet()
+		}
+	case l.hang.phase == phaseProbe:
+		l.note("no answer to AT")
+		l.notIdle(err.Error())
+	case l.rings > 0 && time.Since(l.ringAt) < ringGap && !l.dtrIgnored():
+		l.idle() // too busy to answer; but where DTR is ignored, a caller may have typed it
+	default:
+		l.notIdle(err.Error())
+	}
+}
+
+// stillInCall looks at DCD again, and goes on with the hang-up when it is high. A modem that lost its settings may show it high on
+// hook; its set-up looks again.
+func (l *line) stillInCall() bool {
+	if l.hang.unset || !l.inCall() {
+		return false
+	}
+	l.note("DCD is high")
+	l.notIdle("the hang-up failed")
+	return true
+}
+
+// quiet waits for silence. A recovery resets the modem instead: its set-up follows.
+func (l *line) quiet() {
+	if l.state == Recovering {
+		l.resetModem()
+		return
+	}
+	l.hang.phase = phaseQuiet
+	if !l.cfg.direct() {
+		l.in(timeStep, quietTime)
+		return
+	}
+	l.in(timeStep, directQuietTime)
+	l.directQuiet()
+}
+
+// directQuiet looks whether the other end of a direct line let go.
+func (l *line) directQuiet() {
+	if !l.dcd.usable || l.hang.phase != phaseQuiet {
+		return
+	}
+	if high, ok := l.readDCD(); ok && !high {
+		l.idle()
+		return
+	}
+	l.in(timePoll, carrierPoll)
+}
+
+// resetModem brings a modem that was stuck back to its stored settings.
+func (l *line) resetModem() {
+	p := l.cfg.Profile
+	if p == nil || p.Reset.Command == "" {
+		l.idle()
+		return
+	}
+	l.hang.phase = phaseModem
+	l.startScript([]modem.Step{
+		{Send: p.Reset.Command, Optional: true, Timeout: p.CommandTimeout.Std(), Delay: p.Reset.Delay.Std()},
+		{Send: "AT", Optional: true, Timeout: probeTime},
+	})
+}
+
+// idle ends the hang-up: it is proven, unless DCD came up meanwhile. In a recovery the set-up that follows looks at DCD.
+func (l *line) idle() {
+	if l.state == HangingUp && l.stillInCall() {
+		return
+	}
+	l.in(timeStep, 0)
+	l.in(timePoll, 0)
+	l.hang.phase = phaseDone
+	if l.state == Recovering {
+		l.hang.began = time.Time{} // no caller waits: the set-up has all its time
+	} else {
+		l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
+	}
+	if l.hang.unset {
+		l.post(evUnset, "the modem lost its settings")
+	} else {
+		l.post(evIdle, "")
+	}
+}
