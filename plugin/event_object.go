@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// Event is the event object that DialogReceive sets (CreateEvent, rule R3). The zero value is unusable: use NewEvent.
+// Event is the event object that DialogReceive sets (CreateEvent, rule R3). The zero value is an auto-reset event that is not set.
 type Event struct {
 	mu     sync.Mutex
 	manual bool
 	closed bool
 	set    bool
-	ch     chan struct{} // closed while the event is set
+	ch     chan struct{} // closed while the event is set; nil: nobody has waited yet
 }
 
 // NewEvent returns an event that is not set. A manual-reset event stays set until Reset; an auto-reset one releases one Wait.
 func NewEvent(manualReset bool) *Event {
-	return &Event{manual: manualReset, ch: make(chan struct{})}
+	return &Event{manual: manualReset}
 }
 
 // Set sets the event. Setting one that is set already, or closed, does nothing.
@@ -27,7 +27,9 @@ func (e *Event) Set() {
 		return
 	}
 	e.set = true
-	close(e.ch)
+	if e.ch != nil {
+		close(e.ch)
+	}
 }
 
 // Reset clears the event.
@@ -40,7 +42,7 @@ func (e *Event) Reset() {
 func (e *Event) reset() {
 	if e.set {
 		e.set = false
-		e.ch = make(chan struct{})
+		e.ch = nil
 	}
 }
 
@@ -61,6 +63,9 @@ func (e *Event) Wait(ctx context.Context) error {
 			}
 			e.mu.Unlock()
 			return nil
+		}
+		if e.ch == nil {
+			e.ch = make(chan struct{})
 		}
 		ch := e.ch
 		e.mu.Unlock()

@@ -197,3 +197,18 @@ func TestContractConstants(t *testing.T) {
 		t.Error("an event number differs from the RAS event log's")
 	}
 }
+
+// TestZeroEvent: a plugin that forgot NewEvent must not take the host down.
+func TestZeroEvent(t *testing.T) {
+	var e Event
+	e.Reset()
+	e.Set()
+	if err := e.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := e.Wait(ctx); err == nil {
+		t.Fatal("an auto-reset event released two waits")
+	}
+}

@@ -26,6 +26,8 @@ import (
 const (
 	exitFailed = 1 // the thing asked for could not be done
 	exitUsage  = 2 // bad usage, or a faulty configuration
+
+	exitInterrupted = 130 // ended by a signal at a prompt, as shells have it
 )
 
 // app is what every command works on: its streams and the configuration file.

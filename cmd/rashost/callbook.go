@@ -71,7 +71,7 @@ func (b *callBook) awaitStart(ctx context.Context, c *port.Call) error {
 		return nil
 	}
 	b.store.Answered(c.ID, record.AnswerUpdate{
-		CallerNumber: c.CallerID.Number, CallerName: c.CallerID.Name, CallerStatus: callerStatus(c), Called: c.CallerID.Called,
+		At: c.ConnectedAt, CallerNumber: c.CallerID.Number, CallerName: c.CallerID.Name, CallerStatus: callerStatus(c), Called: c.CallerID.Called,
 		Connect: c.Connect.Text,
 	})
 	if err := call.start.Wait(ctx); err != nil {

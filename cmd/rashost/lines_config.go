@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"rashost/hardware"
@@ -61,7 +63,7 @@ func newProfiles(c *config.Config) (profiles, error) {
 	}
 	var faults []error
 	for _, file := range files {
-		data, err := os.ReadFile(file)
+		data, err := readProfile(file)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("profiles: %w", err))
 			continue
@@ -74,6 +76,26 @@ func newProfiles(c *config.Config) (profiles, error) {
 		p.own[profile.Name] = &profile
 	}
 	return p, errors.Join(faults...)
+}
+
+// maxProfile is the largest modem profile, in bytes.
+const maxProfile = 1 << 20
+
+// readProfile reads a regular file; what is none could keep us waiting.
+func readProfile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxProfile {
+		return nil, fmt.Errorf("%s: must be a regular file of at most %d bytes", path, maxProfile)
+	}
+	return io.ReadAll(io.LimitReader(f, maxProfile))
 }
 
 // find returns the profile of a line's `modem`; nil for "none". Until modems are probed, "auto" is the generic one.

@@ -48,12 +48,32 @@ func newServeCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			d, err := newDaemon(ctx, c, daemonOptions{read: a.loadConfig, timing: modemsim.Real(), log: newLogger(a.stderr, c.Log.Level, c.Log.Format)})
-			if err != nil {
-				return err
-			}
-			return d.run(ctx, reload)
+			return a.serve(ctx, c, reload)
 		},
+	}
+}
+
+// serve starts the host and runs it. A stop counts already while it starts, whatever file it may be waiting for.
+func (a *app) serve(ctx context.Context, c *config.Config, reload <-chan os.Signal) error {
+	type start struct {
+		daemon *daemon
+		err    error
+	}
+	started := make(chan start, 1)
+	go func() {
+		d, err := newDaemon(ctx, c, daemonOptions{
+			read: a.loadConfig, timing: modemsim.Real(), log: newLogger(a.stderr, c.Log.Level, c.Log.Format),
+		})
+		started <- start{d, err}
+	}()
+	select {
+	case s := <-started:
+		if s.err != nil {
+			return s.err
+		}
+		return s.daemon.run(ctx, reload)
+	case <-ctx.Done():
+		return errors.New("stopped while starting")
 	}
 }
 
@@ -151,6 +171,8 @@ func (d *daemon) run(ctx context.Context, reload <-chan os.Signal) error {
 	tidying := time.AfterFunc(tidyAfter, tidy)
 	defer tidying.Stop()
 	var failed error
+	var reading chan plan // a reload under way: reading files may take long, stopping must not
+	again := false        // SIGHUP came meanwhile
 loop:
 	for {
 		select {
@@ -159,8 +181,15 @@ loop:
 		case failed = <-served:
 			break loop
 		case <-reload:
-			d.reload(ctx)
+			if again = reading != nil; !again {
+				reading = d.readAgain()
+			}
+		case p := <-reading:
+			d.install(ctx, p)
 			tidying.Reset(tidyAfter)
+			if reading = nil; again {
+				again, reading = false, d.readAgain()
+			}
 		}
 	}
 	notify(sd.SdNotifyStopping)
@@ -190,39 +219,57 @@ func (d *daemon) stop(ctx context.Context, stopSocket context.CancelFunc) error 
 	return err
 }
 
-// reload reads the configuration again. A faulty one changes nothing.
-func (d *daemon) reload(ctx context.Context) {
+// plan is a configuration that was read again and is fit to be used, or why it is not.
+type plan struct {
+	house *house
+	lines []port.LineConfig
+	err   error
+}
+
+// readAgain reads the configuration on a goroutine of its own.
+func (d *daemon) readAgain() chan plan {
+	planned := make(chan plan, 1)
+	old := d.handler.house.Load()
+	go func() { planned <- d.plan(old) }()
+	return planned
+}
+
+// plan reads the configuration and makes what it describes, but changes nothing.
+func (d *daemon) plan(old *house) plan {
 	c, err := d.read()
 	if err != nil {
-		d.log.Error("reload: the configuration is faulty, nothing was changed", "error", err.Error())
-		return
+		return plan{err: err}
 	}
-	old := d.handler.house.Load()
 	if c.Resolve(c.StateDir) != old.config.Resolve(old.config.StateDir) || c.Resolve(c.Control) != old.config.Resolve(old.config.Control) {
-		d.log.Error("reload: state_dir and control can't change while the host runs: restart it; nothing was changed")
-		return
+		return plan{err: errors.New("state_dir and control can't change while the host runs: restart it")}
 	}
 	h, err := newHouse(c, old, d.table, d.log)
 	if err != nil {
-		logPluginErrors(d.log, err)
-		d.log.Error("reload: nothing was changed", "error", err.Error())
-		return
+		return plan{err: err}
 	}
 	cfgs, err := lineConfigs(h)
-	if err != nil {
-		d.log.Error("reload: nothing was changed", "error", err.Error())
+	return plan{house: h, lines: cfgs, err: err}
+}
+
+// install puts a plan into force. A faulty one changes nothing.
+func (d *daemon) install(ctx context.Context, p plan) {
+	old := d.handler.house.Load()
+	if p.err == nil {
+		d.handler.house.Store(p.house)
+		if p.err = d.lines.Apply(ctx, p.lines); p.err != nil {
+			d.handler.house.Store(old)
+		}
+	}
+	if p.err != nil {
+		logPluginErrors(d.log, p.err)
+		d.log.Error("reload: the configuration can't be used, nothing was changed", "error", p.err.Error())
 		return
 	}
-	d.handler.house.Store(h)
-	if err := d.lines.Apply(ctx, cfgs); err != nil {
-		d.handler.house.Store(old)
-		d.log.Error("reload: nothing was changed", "error", err.Error())
-		return
-	}
-	for _, w := range c.Warnings {
+	d.sims.keep(p.lines)
+	for _, w := range p.house.config.Warnings {
 		d.log.Warn("configuration: " + w.Error())
 	}
-	d.log.Info("configuration read again", "lines", len(cfgs))
+	d.log.Info("configuration read again", "lines", len(p.lines))
 }
 
 // logPluginErrors writes an event for every plugin that could not be made (20095, 20096).

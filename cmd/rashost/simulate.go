@@ -64,7 +64,7 @@ func (s *simulators) modem(name string) (*simulator, error) {
 		return nil, err
 	}
 	path := filepath.Join(s.dir, name+".sock")
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := removeSocket(path); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("unix", path)
@@ -80,14 +80,50 @@ func (s *simulators) modem(name string) (*simulator, error) {
 	return sim, nil
 }
 
+// removeSocket takes the socket of an earlier run away, and nothing else.
+func removeSocket(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("%s is no socket and stays: move it away", path)
+	}
+	return os.Remove(path)
+}
+
+// keep switches off the virtual modems that no line names any more.
+func (s *simulators) keep(cfgs []port.LineConfig) {
+	used := map[string]bool{}
+	for _, c := range cfgs {
+		if name, ok := strings.CutPrefix(c.Device, "sim:"); ok {
+			used[name] = true
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, sim := range s.modems {
+		if !used[name] {
+			sim.close()
+			delete(s.modems, name)
+		}
+	}
+}
+
+func (m *simulator) close() {
+	m.cancel()
+	_ = m.listener.Close()
+	m.calls.Wait()
+}
+
 // close hangs up all calls and takes the sockets away.
 func (s *simulators) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, sim := range s.modems {
-		sim.cancel()
-		_ = sim.listener.Close()
-		sim.calls.Wait()
+		sim.close()
 		delete(s.modems, name)
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -247,7 +249,26 @@ func (a *app) readSecret(name string) ([]byte, error) {
 	return first, nil
 }
 
+// ask prompts for a secret without echo. A signal that would end the program gives the terminal its echo back first.
 func (a *app) ask(in *os.File, prompt string) ([]byte, error) {
+	before, err := term.GetState(int(in.Fd()))
+	if err != nil {
+		return nil, fmt.Errorf("read the password from the terminal: %w", err)
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	answered := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			_ = term.Restore(int(in.Fd()), before)
+			fmt.Fprintln(a.stderr, "\nnothing was changed")
+			os.Exit(exitInterrupted)
+		case <-answered:
+		}
+	}()
+	defer close(answered)
+	defer signal.Stop(signals)
 	fmt.Fprint(a.stderr, prompt)
 	secret, err := term.ReadPassword(int(in.Fd()))
 	fmt.Fprintln(a.stderr)

@@ -20,7 +20,7 @@ type Row struct {
 	ID     string `json:"id"`
 	Line   string `json:"line"`
 	Device string `json:"device"`
-	// Start is RING or carrier; Answered is CONNECT; Decided is the verdict; End is the proven hang-up. The zero time: not (yet).
+	// Start is the first RING or carrier; Answered is CONNECT; Decided is the verdict; End is when the hang-up began. The zero time: not (yet).
 	Start    time.Time `json:"start"`
 	Answered time.Time `json:"answered,omitzero"`
 	Decided  time.Time `json:"decided,omitzero"`
