@@ -32,6 +32,7 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			Name: l.Name, Device: h.config.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity,
 			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
+			HandlerGrace: handlerGrace(h.config.Services[l.Service]),
 		}
 		if d := h.lines[l.Name].dialog; d.err != nil {
 			cfg.OutOfService = d.err.Error()
@@ -39,6 +40,12 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 		cfgs = append(cfgs, cfg)
 	}
 	return cfgs, errors.Join(faults...)
+}
+
+// handlerGrace is how long a call's handler may take once the call has ended: the service's grace, and time to reap its program. Dialogs
+// need up to 5 s; more than 10 s would not leave the line time to come back.
+func handlerGrace(s config.Service) time.Duration {
+	return max(5*time.Second, min(time.Duration(s.Grace), 8*time.Second)+2*time.Second)
 }
 
 // fromAuto turns the configuration's word "auto" into port's "", which means what the profile says.

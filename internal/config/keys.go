@@ -59,7 +59,7 @@ var keys = []key{
 		text: "Flow control. auto: what the modem profile says; none on a direct line."},
 	{path: "lines[].carrier", def: "auto", enum: []string{"auto", "required", "ignore"},
 		text: "How a lost call shows. required: DCD high within 5 s of CONNECT, its loss ends the call. ignore: DCD is never read, and " +
-			"the line's service needs `idle`. auto: required if DCD was low before and high after CONNECT of this call, else ignore."},
+			"the line's service needs `idle`. auto: what the modem profile says; with auto there too, required if DCD was low before and high after CONNECT of this call, else ignore."},
 	{path: "lines[].rings", def: "1", least: 1, most: 20, text: "Rings before the call is answered. Caller id often comes after the first."},
 	{path: "lines[].settle", def: "500ms", least: int64(millisecond), most: int64(30 * second), zero: true,
 		text: "Quiet time between CONNECT and the first byte sent to the caller. 0: none."},
@@ -114,8 +114,8 @@ var keys = []key{
 		text: "How long before idle or absolute ends the session a caller is told so, in a line of text. 0: no warning, so that a relay stays byte-exact."},
 	{path: "services.*.run_as", allowed: "a user of this machine",
 		text: "Type command: the user it runs as. Required when rashost runs as root; root only when written out."},
-	{path: "services.*.grace", def: "5s", least: int64(100 * millisecond), most: int64(60 * second),
-		text: "Types command and ppp: time between SIGHUP and kill when the call is over."},
+	{path: "services.*.grace", def: "5s", least: int64(100 * millisecond), most: int64(8 * second),
+		text: "Types command and ppp: time between SIGHUP and kill when the call is over. The line waits for it, and must be back within 15 s."},
 
 	{path: "records", text: "The record of calls."},
 	{path: "records.on_failure", def: "continue", enum: []string{"continue", "refuse"},

@@ -69,21 +69,27 @@ func TestKilledDaemon(t *testing.T) {
 	}
 }
 
-// A service that ignores SIGHUP is killed when its grace is over; the line is back before that matters to anybody.
+// A service that ignores SIGHUP is killed when its grace is over, also when that is the default, and the record has its exit status; the
+// line is back before that matters to anybody.
 func TestServiceIgnoresSIGHUP(t *testing.T) {
 	t.Parallel()
-	c := newConf("one", "two")
-	c.services += "  stubborn: {type: command, command: [/bin/sh, -c, 'trap \"\" HUP TERM INT; echo READY $RASHOST_USER; while :; do sleep 1; done'], grace: 300ms" + runAs() + "}\n"
-	c.line("one").keys = "service: stubborn"
-	h := startHost(t, c)
-	by := h.bystander("two")
-	one := h.modems["one"].dial(t)
-	one.login(alice, alicePassword)
-	one.hangUp()
-	got := h.wantRecord("one", 1, record{cause: "Lost-Carrier", verdict: "success", user: alice})
-	if !strings.Contains(strings.ToLower(got.Exit), "kill") {
-		t.Errorf("exit status %q, want that it was killed", got.Exit)
+	for name, grace := range map[string]string{"short grace": ", grace: 300ms", "default grace": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newConf("one", "two")
+			c.services += "  stubborn: {type: command, command: [/bin/sh, -c, 'trap \"\" HUP TERM INT; echo READY $RASHOST_USER; while :; do sleep 1; done']" + grace + runAs() + "}\n"
+			c.line("one").keys = "service: stubborn"
+			h := startHost(t, c)
+			by := h.bystander("two")
+			one := h.modems["one"].dial(t)
+			one.login(alice, alicePassword)
+			one.hangUp()
+			got := h.wantRecord("one", 1, record{cause: "Lost-Carrier", verdict: "success", user: alice})
+			if !strings.Contains(strings.ToLower(got.Exit), "kill") {
+				t.Errorf("exit status %q, want that it was killed", got.Exit)
+			}
+			h.wantState("one", "listening")
+			by.undisturbed()
+		})
 	}
-	h.wantState("one", "listening")
-	by.undisturbed()
 }
