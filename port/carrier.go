@@ -112,6 +112,7 @@ func (l *line) pollCarrier() {
 		l.carrierInCall()
 	case HangingUp:
 		l.directQuiet()
+		l.lookOnHook()
 	default:
 	}
 }

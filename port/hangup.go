@@ -37,6 +37,7 @@ type hangup struct {
 	phase   phase
 	began   time.Time
 	dtrLow  time.Time // since when DTR is low, zero when it is not
+	onHook  bool      // the modem is known to be on hook: what comes is its word, not the caller's
 	settled bool      // the settle time after CONNECT is over
 	orderly bool      // the handler ended the call: its last words may go out
 	empty   bool      // and they did: a flush could only take them from a far end that has not read yet, as on a pty
@@ -64,6 +65,7 @@ func (l *line) hangUp(o occurrence) {
 	if !l.hang.gone {
 		_ = l.tty.dev.Flush(In)
 		l.split.Reset()
+		l.hang.onHook = o.ev == evCarrierLost || o.ev == evNoConnect || l.dcd.tells && !l.inCall()
 	}
 	if !l.lent {
 		l.takeBack(o)
@@ -72,6 +74,7 @@ func (l *line) hangUp(o occurrence) {
 	l.hang.phase = phaseHandler
 	if err := l.tty.dev.Flush(Out); err == nil && !l.hang.gone && l.tty.dev.SetDTR(false) == nil {
 		l.hang.dtrLow = time.Now()
+		l.lookOnHook()
 	}
 	l.in(timeStep, l.cfg.handlerGrace())
 }
@@ -154,6 +157,7 @@ func (l *line) drop() {
 		h.dtrLow = time.Now()
 	}
 	h.phase = phaseDTR
+	l.lookOnHook()
 	l.in(timeStep, max(time.Nanosecond, d-time.Since(h.dtrLow)))
 }
 
@@ -180,6 +184,7 @@ func (l *line) openAnew() {
 func (l *line) dtrUp() {
 	_ = l.tty.dev.SetDTR(true)
 	l.hang.broken = false
+	l.onHook()
 	l.note("DTR was low for " + time.Since(l.hang.dtrLow).Round(time.Millisecond).String())
 	if p := l.cfg.Profile; p != nil && p.DTR == hardware.DTRReset {
 		l.hang.unset = true

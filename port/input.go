@@ -13,6 +13,9 @@ func (l *line) input(p []byte) {
 		l.directInput(p)
 		return
 	}
+	if l.callersBytes() {
+		return
+	}
 	if l.state == HangingUp && l.hang.phase == phaseQuiet {
 		l.in(timeStep, quietTime) // not quiet yet
 	}
@@ -54,13 +57,16 @@ func (l *line) heard(text string) {
 	if l.script != nil {
 		l.act(l.script.OnResult(r))
 	}
-	if r.Kind == modem.None && (l.state != Initializing || l.rings > 0) {
+	if r.Kind == modem.None && (l.state != Initializing || l.rings > 0) && !l.ringsInCall() {
 		l.heardCallerID(text)
 	}
 }
 
 // heardRing counts a RING. In a state that cannot answer yet it is kept for later.
 func (l *line) heardRing(text string) {
+	if l.ringsInCall() {
+		return
+	}
 	now := time.Now()
 	if l.rings > 0 && now.Sub(l.ringAt) >= ringGap {
 		l.rings = 0 // that one gave up
