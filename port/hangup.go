@@ -37,6 +37,7 @@ type hangup struct {
 	phase   phase
 	began   time.Time
 	dtrLow  time.Time // since when DTR is low, zero when it is not
+	dcd     bool      // DCD was high in this call: when it is low, the modem is on hook
 	onHook  bool      // the modem is known to be on hook: what comes is its word, not the caller's
 	settled bool      // the settle time after CONNECT is over
 	orderly bool      // the handler ended the call: its last words may go out
@@ -65,7 +66,8 @@ func (l *line) hangUp(o occurrence) {
 	if !l.hang.gone {
 		_ = l.tty.dev.Flush(In)
 		l.split.Reset()
-		l.hang.onHook = o.ev == evCarrierLost || o.ev == evNoConnect || l.dcd.tells && !l.inCall()
+		l.hang.dcd = l.dcd.usable
+		l.hang.onHook = o.ev == evCarrierLost || o.ev == evNoConnect || l.hang.dcd && !l.inCall()
 	}
 	if !l.lent {
 		l.takeBack(o)

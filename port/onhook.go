@@ -23,7 +23,7 @@ func (l *line) callersBytes() bool {
 
 // lookOnHook looks whether the modem has gone on hook since DTR is low.
 func (l *line) lookOnHook() {
-	if l.tty.dev == nil || l.hang.onHook || !l.dcd.tells || l.hang.dtrLow.IsZero() {
+	if l.tty.dev == nil || l.hang.onHook || !l.hang.dcd || l.hang.dtrLow.IsZero() {
 		return
 	}
 	if l.inCall() {
