@@ -32,7 +32,9 @@ func newGreeter() (*greeter, error) {
 	return g, err
 }
 
-func (g *greeter) service() string { return "type: tcp, address: \"" + g.listener.Addr().String() + "\"" }
+func (g *greeter) service() string {
+	return "type: tcp, address: \"" + g.listener.Addr().String() + "\""
+}
 
 // commandService is a service that starts a program which does next to nothing.
 func commandService() string {
