@@ -83,10 +83,10 @@ func latency(ctx context.Context, o options, t *table) error {
 
 // load is what a calls/s run measured.
 type load struct {
-	calls                     int
-	wall                      time.Duration
-	daemon, caller, machine   time.Duration // processor time
-	answers, prompts, overall durations
+	calls                   int
+	wall                    time.Duration
+	daemon, caller, machine time.Duration // processor time
+	answers, prompts        durations
 }
 
 // perSecond is the rate by the clock on the wall.

@@ -56,8 +56,7 @@ func fineCPU(pid int) (time.Duration, error) {
 }
 
 // selfCPU is our own processor time; childCPU that of our children that have ended.
-func selfCPU() time.Duration  { return usage(unix.RUSAGE_SELF) }
-func childCPU() time.Duration { return usage(unix.RUSAGE_CHILDREN) }
+func selfCPU() time.Duration { return usage(unix.RUSAGE_SELF) }
 
 func usage(who int) time.Duration {
 	var u unix.Rusage
