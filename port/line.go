@@ -271,16 +271,18 @@ const (
 
 // line is one managed line: the state machine's own data. Nobody else touches it; they send requests and read the snapshot.
 type line struct {
-	cfg    LineConfig
-	mgr    *Manager
-	inbox  chan request
-	done   chan struct{} // closed when the machine has ended and the device is given back
-	snap   atomic.Pointer[Snapshot]
-	asleep atomic.Bool // the machine has no goroutine: see wake
+	cfg     LineConfig
+	mgr     *Manager
+	inbox   chan request
+	done    chan struct{} // closed when the machine has ended and the device is given back
+	snap    atomic.Pointer[Snapshot]
+	started chan struct{} // closed when the line first listens, or did not get so far
+	asleep  atomic.Bool   // the machine has no goroutine: see wake
 
 	state    State
 	since    time.Time
 	reason   string
+	began    bool // started is closed
 	dirty    bool // the snapshot is out of date
 	leaving  bool // the machine ends when disabled
 	stopping bool // the call was told that the service stops
@@ -423,6 +425,10 @@ func (l *line) enter(next State, o occurrence) {
 	from := l.state
 	if from == HangingUp {
 		l.endCall(next, o.why)
+	}
+	if !l.began && next != Opening && next != Initializing {
+		l.began = true
+		close(l.started)
 	}
 	l.state, l.since, l.reason, l.script = next, time.Now(), o.why, nil
 	l.in(timeStep, 0)

@@ -32,6 +32,7 @@ type Manager struct {
 	table    map[transition]*row
 	limits   map[State]func(*line) time.Duration
 	ids      callIDs
+	opens    chan struct{} // places for inTurn
 
 	mu      sync.Mutex
 	lines   []*line // in the order of the configuration
@@ -60,6 +61,7 @@ func NewManager(o ManagerOptions) *Manager {
 	m := &Manager{
 		handler: o.Handler, observer: o.Observer, log: o.Log, openers: o.Open,
 		table: make(map[transition]*row), limits: make(map[State]func(*line) time.Duration),
+		opens: make(chan struct{}, openAtOnce),
 	}
 	if m.observer == nil {
 		m.observer = nobody{}
@@ -119,17 +121,52 @@ func (m *Manager) Apply(ctx context.Context, cfgs []LineConfig) error {
 			go l.tell(evRemove, ErrRemoved.Error())
 		}
 	}
-	lines := make([]*line, 0, len(cfgs))
+	lines, fresh := make([]*line, 0, len(cfgs)), make([]*line, 0, len(cfgs))
 	for i := range cfgs {
 		l := old[cfgs[i].Name]
 		if !kept[l] {
 			l = m.newLine(cfgs[i], openers[i])
-			go l.run()
+			fresh = append(fresh, l)
 		}
 		lines = append(lines, l)
 	}
 	m.lines = lines
+	start(fresh)
 	return nil
+}
+
+// Lines are started a few at a time. A slow modem does not hold up the others for long.
+const (
+	startAtOnce   = 16
+	startPatience = 100 * time.Millisecond
+)
+
+// start wakes new lines one after the other: a thousand that open their devices and set up their modems at once would leave behind
+// the memory of thousands of goroutines. It does not wait; a request for a line that has not had its turn wakes that one, too.
+func start(fresh []*line) {
+	next := make(chan *line, len(fresh))
+	for _, l := range fresh {
+		next <- l
+	}
+	close(next)
+	for range min(startAtOnce, len(fresh)) {
+		go func() {
+			patience := time.NewTimer(startPatience)
+			defer patience.Stop()
+			for l := range next {
+				patience.Reset(startPatience)
+				l.wake()
+				if l.cfg.OutOfService != "" {
+					continue
+				}
+				select {
+				case <-l.started:
+				case <-l.done:
+				case <-patience.C:
+				}
+			}
+		}()
+	}
 }
 
 // deviceOpener opens what a line's configuration names.
@@ -162,15 +199,20 @@ func (m *Manager) check(cfgs []LineConfig) ([]Opener, error) {
 	return openers, errors.Join(faults...)
 }
 
-// newLine makes a line and its reader. The device is opened once those lines that had it before have given it back.
+// newLine makes a line that sleeps. The device is opened once those lines that had it before have given it back.
 func (m *Manager) newLine(c LineConfig, o Opener) *line {
 	l := &line{
-		cfg: c, mgr: m, inbox: make(chan request, 1), done: make(chan struct{}),
+		cfg: c, mgr: m, inbox: make(chan request, 1), done: make(chan struct{}), started: make(chan struct{}),
 		state: Disabled, since: time.Now(), dirty: true,
-		tty: tty{opener: o, starts: make(chan Device, 1), reads: make(chan chunk, 1), opened: make(chan opening, 1)},
+		tty: tty{opener: inTurn{o, m.opens}, starts: make(chan Device, 1), reads: make(chan chunk, 1), opened: make(chan opening, 1)},
 	}
-	l.post(evEnable, "")
+	if c.OutOfService == "" {
+		l.post(evEnable, "")
+	} else {
+		l.reason = c.OutOfService
+	}
 	l.publish()
+	l.asleep.Store(true)
 	still := m.ending[:0]
 	for _, e := range m.ending {
 		select {
@@ -185,7 +227,6 @@ func (m *Manager) newLine(c LineConfig, o Opener) *line {
 	}
 	clear(m.ending[len(still):])
 	m.ending = still
-	go l.reader()
 	return l
 }
 

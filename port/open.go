@@ -22,6 +22,7 @@ type tty struct {
 	starts  chan Device // to the reader: read once
 	reads   chan chunk  // from the reader: what came
 	reading bool        // a read is in progress
+	reader  bool        // the reader has been started
 
 	opened    chan opening
 	opening   bool               // an open is in progress

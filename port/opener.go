@@ -1,7 +1,9 @@
 package port
 
 import (
+	"context"
 	"strings"
+	"time"
 
 	"rashost/port/modemsim"
 )
@@ -22,4 +24,31 @@ func NewOpener(device string, s Settings, lock ...LockOptions) Opener {
 		return NewSimOpener(device, modemsim.New(modemsim.Options{Timing: modemsim.Real()}), s, o.Log)
 	}
 	return &ttyOpener{path: device, settings: s, locks: locks}
+}
+
+// Opens in a manager wait for each other, so that a thousand lines that start together do not take a thread each: an open is a
+// blocking call. A wedged port keeps its place, so that nobody waits long.
+const (
+	openAtOnce   = 4
+	openPatience = time.Second
+)
+
+// inTurn is an Opener that takes a place first.
+type inTurn struct {
+	Opener
+	places chan struct{} // holds openAtOnce
+}
+
+// Open implements Opener.
+func (o inTurn) Open(ctx context.Context) (Device, error) {
+	patience := time.NewTimer(openPatience)
+	defer patience.Stop()
+	select {
+	case o.places <- struct{}{}:
+		defer func() { <-o.places }()
+	case <-patience.C:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	return o.Opener.Open(ctx)
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // readSize is the reader's buffer: what it reads are a modem's answers.
-const readSize = 512
+const readSize = 256
 
 // chunk is one read.
 type chunk struct {
@@ -32,6 +32,10 @@ func (l *line) readOn() {
 	t := &l.tty
 	if t.reading || t.dev == nil || l.lent || l.state == Answering && l.call != nil && l.call.connected {
 		return
+	}
+	if !t.reader {
+		t.reader = true
+		go l.reader()
 	}
 	t.reading = true
 	t.starts <- t.dev
