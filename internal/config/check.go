@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,26 +21,13 @@ type checker struct {
 // wrong reports a fault at path, or at its nearest parent that stands in the file. What is wrong already is not reported again.
 func (c *checker) wrong(path, format string, args ...any) {
 	if !c.bad[path] {
-		c.fault(c.nearest(path), path, fmt.Sprintf(format, args...))
+		c.fault(c.places.nearest(path), path, fmt.Sprintf(format, args...))
 	}
 }
 
 func (c *checker) warn(path, format string, args ...any) {
-	at := c.nearest(path)
+	at := c.places.nearest(path)
 	c.warnings = append(c.warnings, Fault{File: c.file, Line: at.line, Column: at.column, Path: path, Text: fmt.Sprintf(format, args...)})
-}
-
-func (c *checker) nearest(path string) place {
-	for {
-		if at, ok := c.places[path]; ok {
-			return at
-		}
-		i := strings.LastIndexAny(path, ".[")
-		if i < 0 {
-			return c.places[""]
-		}
-		path = path[:i]
-	}
 }
 
 func (c *checker) has(path string) bool { _, ok := c.places[path]; return ok }
@@ -197,8 +183,13 @@ func (c *checker) references(path string, l Line) {
 		names := slices.Sorted(maps.Keys(c.cfg.Services))
 		c.wrong(path+".service", "there is no service %q: %s%s", bounded(l.Service), defined("services", names), didYouMean(l.Service, names))
 	}
-	if ok && l.Carrier == "ignore" && s.Idle == 0 {
+	switch {
+	case !ok || s.Idle > 0:
+	case l.Carrier == "ignore":
 		c.wrong(path+".carrier", "ignore needs a limit that ends a forgotten session: set services.%s.idle", l.Service)
+	case l.Carrier != "required" && s.Absolute == 0:
+		c.warn(path+".carrier", "a session may last for ever when DCD does not show that the caller has gone: set services.%s.idle or absolute, "+
+			"or carrier: required", l.Service)
 	}
 }
 
@@ -209,8 +200,10 @@ func defined(section string, names []string) string {
 	return "defined under " + section + " are " + strings.Join(names, ", ")
 }
 
+// noEffectYet is said of keys that are there already for plugins that are not.
+const noEffectYet = "has no effect yet: it is for plugins that run in a process of their own, which this version does not have"
+
 func (c *checker) dialog(path, name string, d Dialog) {
-	foreign := d.Plugin == "external" || d.Plugin == "native"
 	if c.env.Plugins != nil && d.Plugin != "" && !slices.Contains(c.env.Plugins, d.Plugin) {
 		known := slices.Sorted(slices.Values(c.env.Plugins))
 		c.wrong(path+".plugin", "there is no plugin %q: known are %s%s", bounded(d.Plugin), strings.Join(known, ", "), didYouMean(d.Plugin, known))
@@ -219,14 +212,14 @@ func (c *checker) dialog(path, name string, d Dialog) {
 		c.wrong(path+".echo", "plugin password does its own echo: remove echo, or a secret would be shown")
 	}
 	for _, key := range []string{"isolation", "user", "limits"} {
-		if !foreign && d.Plugin != "" && c.has(path+"."+key) {
-			c.warn(path+"."+key, "has no effect: plugin %s runs inside rashost", bounded(d.Plugin))
+		if c.has(path + "." + key) {
+			c.warn(path+"."+key, noEffectYet)
 		}
 	}
-	if foreign {
-		c.account(path+".user", d.User)
-	}
-	if c.has(path+".lockout.reset") && d.Lockout.Denials == 0 {
+	switch {
+	case d.Plugin == "anyone" && c.has(path+".lockout"):
+		c.warn(path+".lockout", "has no effect: plugin anyone refuses nobody, so nothing is counted")
+	case c.has(path+".lockout.reset") && d.Lockout.Denials == 0:
 		c.warn(path+".lockout.reset", "has no effect: lock-out is off until denials is set")
 	}
 	if !slices.ContainsFunc(c.cfg.Lines, func(l Line) bool { return l.Dialog == name }) {
@@ -234,18 +227,13 @@ func (c *checker) dialog(path, name string, d Dialog) {
 	}
 }
 
-// account checks the user that foreign code runs as (design, rule "nobody gets root by default").
+// account checks the user that a program runs as: nobody gets root by default. Whether there is such a user is the service's to say.
 func (c *checker) account(path, name string) {
 	switch {
 	case name == "" && c.env.Root:
 		c.wrong(path, "is missing: rashost runs as root, so say as which user this runs; write root if you mean root")
-	case name == "":
-	case !userPattern.MatchString(name):
+	case name != "" && !userPattern.MatchString(name):
 		c.wrong(path, "%q is not the name of a user: small letters, digits, _ . and -", bounded(name))
-	default:
-		if _, err := user.Lookup(name); err != nil {
-			c.warn(path, "there is no user %s on this machine", name)
-		}
 	}
 }
 
@@ -284,6 +272,7 @@ func (c *checker) service(path, name string, s Service) {
 		if c.has(path+".warning") && s.Warning > 0 {
 			c.wrong(path+".warning", "a text inside PPP would break it: remove it")
 		}
+		c.pppd(path+".options", s.Options)
 	}
 	if s.Absolute > 0 && s.Idle > s.Absolute {
 		c.warn(path+".idle", "is longer than absolute (%s) and never strikes", s.Absolute)
@@ -305,6 +294,26 @@ func (c *checker) command(path string, argv []string) {
 	for i, arg := range argv {
 		if strings.ContainsRune(arg, 0) {
 			c.wrong(fmt.Sprintf("%s[%d]", path, i), "an argument cannot contain a NUL")
+		}
+	}
+}
+
+// pppdOptions are options of pppd(8) that reach beyond the line, and what they do.
+var pppdOptions = map[string]string{
+	"pty": "starts a program", "connect": "starts a program", "disconnect": "starts a program", "init": "starts a program",
+	"welcome": "starts a program", "ip-up-script": "starts a program", "ip-down-script": "starts a program",
+	"ipv6-up-script": "starts a program", "ipv6-down-script": "starts a program", "plugin": "loads code from a file",
+	"file": "reads more options from a file", "call": "reads more options from a file", "+ua": "reads a name and a password from a file",
+	"ca": "reads a file", "capath": "reads files", "cert": "reads a file", "key": "reads a file", "crl": "reads a file",
+	"crl-dir": "reads files", "pkcs12": "reads a file", "record": "writes a file", "logfile": "writes a file",
+	"privgroup": "gives a group of users what is for root",
+}
+
+// pppd warns of options whose effect is easily overlooked: pppd does these things as the user that rashost runs as, mostly root.
+func (c *checker) pppd(path string, options []string) {
+	for i, option := range options {
+		if does, ok := pppdOptions[option]; ok {
+			c.warn(fmt.Sprintf("%s[%d]", path, i), "%s %s, with the rights of rashost itself: make sure that you mean it", option, does)
 		}
 	}
 }

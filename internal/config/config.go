@@ -28,7 +28,10 @@ type Config struct {
 	// Warnings are remarks about a file that is good enough to run, sorted by place.
 	Warnings []Fault `yaml:"-"`
 
-	file string // absolute path of the file
+	file   string // absolute path of the file
+	named  string // as it was named to Load
+	places places
+	bad    map[string]bool // paths with a fault
 }
 
 // Log says what is logged and how.
@@ -78,13 +81,13 @@ type Dialog struct {
 	Limits    Limits   `yaml:"limits"`
 }
 
-// Lockout refuses an account for a while after too many failures.
+// Lockout refuses an account on a line for a while after too many failures there.
 type Lockout struct {
 	Denials int      `yaml:"denials"`
 	Reset   Duration `yaml:"reset"`
 }
 
-// Limits bounds the process of an external or native plugin. Zero means no limit of ours.
+// Limits is to bound the process of a plugin that has one of its own. Zero means no limit of ours. Nothing uses it yet.
 type Limits struct {
 	Memory    int      `yaml:"memory"` // MiB
 	CPU       Duration `yaml:"cpu"`

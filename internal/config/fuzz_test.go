@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"os"
 	"testing"
 )
@@ -20,8 +19,8 @@ func FuzzLoad(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		cfg, err := decode("c.yaml", "/c.yaml", data, testEnv)
-		if err == nil {
+		cfg, faults := decode("c.yaml", "/c.yaml", data, testEnv)
+		if len(faults) == 0 {
 			if len(cfg.Lines) == 0 {
 				t.Error("a configuration without lines was taken")
 			}
@@ -36,13 +35,12 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
-		faults, ok := errors.AsType[Faults](err)
-		if !ok || len(faults) == 0 {
-			t.Fatalf("not faults: %v", err)
-		}
 		for _, fault := range faults {
 			if fault.Line < 1 || fault.Column < 1 || fault.Text == "" {
 				t.Errorf("a fault without a place or a text: %+v", fault)
+			}
+			if cfg != nil && !cfg.Faulty(fault.Path) {
+				t.Errorf("%s has a fault and is not faulty", fault.Path)
 			}
 		}
 	})

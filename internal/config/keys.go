@@ -22,6 +22,9 @@ type key struct {
 	text     string
 }
 
+// notYet begins the text of keys that are there already for plugins that are not.
+const notYet = "No effect yet: for plugins that run in a process of their own, which this version does not have."
+
 const nameForm = "a letter, digit or _, then at most 63 letters, digits, dots, underscores or hyphens"
 
 var (
@@ -37,7 +40,7 @@ var keys = []key{
 	{path: "lock_dirs", def: "[/run/lock]", allowed: "a list of folders; [] for none",
 		text: "Folders of the LCK.. lock files. A folder that is missing or read-only is passed over."},
 	{path: "profiles", allowed: "a folder",
-		text: "Folder of your own modem profiles: NAME.yaml there is `modem: NAME`, also in place of a built-in one."},
+		text: "Folder of your own modem profiles (modem-profiles.md): NAME.yaml there is `modem: NAME`, also in place of a built-in one."},
 
 	{path: "log", text: "What `rashost serve` writes to stderr."},
 	{path: "log.level", def: "info", enum: []string{"debug", "info", "warn", "error"}, text: "The least that is logged."},
@@ -50,7 +53,7 @@ var keys = []key{
 		text: "The tty, best by /dev/serial/by-id/ since other names move; `sim:NAME`, a built-in virtual modem; or `pty:PATH`, a " +
 			"pseudo-terminal whose other end is linked at PATH. One line per device."},
 	{path: "lines[].modem", def: "auto", allowed: "auto, none or the name of a modem profile",
-		text: "The modem profile. auto: ask the modem what it is. none: a direct line without a modem."},
+		text: "The modem profile (modem-profiles.md). auto: the generic profile, until modems are probed. none: a direct line without a modem."},
 	{path: "lines[].direct", def: "false", text: "true: a direct line, the same as `modem: none`. A call starts with carrier, or with the first byte."},
 	{path: "lines[].baud", def: "115200", least: 50, most: 4000000, text: "Speed between computer and modem, fixed, in bit/s."},
 	{path: "lines[].parity", def: "none", enum: []string{"none", "even", "odd", "mark", "space"},
@@ -59,7 +62,8 @@ var keys = []key{
 		text: "Flow control. auto: what the modem profile says; none on a direct line."},
 	{path: "lines[].carrier", def: "auto", enum: []string{"auto", "required", "ignore"},
 		text: "How a lost call shows. required: DCD high within 5 s of CONNECT, its loss ends the call. ignore: DCD is never read, and " +
-			"the line's service needs `idle`. auto: what the modem profile says; with auto there too, required if DCD was low before and high after CONNECT of this call, else ignore."},
+			"the line's service needs `idle`. auto: what the modem profile says; with auto there too, required if DCD was low before and high after CONNECT of this call, else ignore; then the " +
+			"service should have `idle` or `absolute`."},
 	{path: "lines[].rings", def: "1", least: 1, most: 20, text: "Rings before the call is answered. Caller id often comes after the first."},
 	{path: "lines[].settle", def: "500ms", least: int64(millisecond), most: int64(30 * second), zero: true,
 		text: "Quiet time between CONNECT and the first byte sent to the caller. 0: none."},
@@ -78,31 +82,32 @@ var keys = []key{
 	{path: "dialogs.*.plugin", required: true, allowed: "the name of a plugin, see `rashost plugins`", text: "What decides."},
 	{path: "dialogs.*.timeout", def: "2m", least: int64(20 * second), most: int64(600 * second), text: "For the whole dialog, from CONNECT to the verdict."},
 	{path: "dialogs.*.end_grace", def: "30s", least: int64(second), most: int64(600 * second), text: "How long a plugin may put off its end."},
-	{path: "dialogs.*.attempts", def: "3", least: 1, most: 99, text: "Tries a caller has in one call."},
-	{path: "dialogs.*.banner", text: "Shown before the first prompt. Say nothing there that helps a stranger."},
+	{path: "dialogs.*.attempts", def: "3", least: 1, most: 99, text: "Tries a caller has in one call. Used by plugins password and anyone."},
+	{path: "dialogs.*.banner", text: "Shown before the first prompt. Say nothing there that helps a stranger. Used by plugins password and anyone."},
 	{path: "dialogs.*.echo", def: "off", enum: []string{"off", "on", "masked"},
 		text: "Echo by the host, for plugins that don't echo themselves. Not with plugin password, which does."},
 	{path: "dialogs.*.options", allowed: "a mapping", text: "The plugin's own settings, checked by it."},
-	{path: "dialogs.*.lockout", text: "Refuse an account for a while after too many failures."},
+	{path: "dialogs.*.lockout", text: "Refuse an account on a line for a while after too many failures. Used by plugin password."},
 	{path: "dialogs.*.lockout.denials", def: "0", least: 1, most: 1000, zero: true,
-		text: "Failures of an account before it is locked. 0: lock-out is off. It also lets a stranger lock others out."},
-	{path: "dialogs.*.lockout.reset", def: "15m", least: int64(second), most: int64(30 * 24 * hour), text: "How long an account stays locked."},
+		text: "Failures of an account on one line before it is locked on that line; each line counts by itself. 0: lock-out is off. It also lets a stranger lock others out, on the lines that the stranger reaches."},
+	{path: "dialogs.*.lockout.reset", def: "15m", least: int64(second), most: int64(30 * 24 * hour), text: "How long an account stays locked on that line."},
 	{path: "dialogs.*.isolation", def: "call", enum: []string{"call", "line", "dialog"},
-		text: "Plugins external and native: one process for each call, for each line, or for the dialog."},
+		text: notYet + " One process for each call, for each line, or for the dialog."},
 	{path: "dialogs.*.user", allowed: "a user of this machine",
-		text: "Plugins external and native: the user their process runs as. Required when rashost runs as root; root only when written out."},
-	{path: "dialogs.*.limits", text: "Plugins external and native: bounds of each process."},
-	{path: "dialogs.*.limits.memory", def: "0", least: 16, most: 65536, zero: true, text: "Memory in MiB. 0: no limit."},
-	{path: "dialogs.*.limits.cpu", def: "0", least: int64(second), most: int64(hour), zero: true, text: "Processor time. 0: no limit."},
-	{path: "dialogs.*.limits.files", def: "0", least: 8, most: 65536, zero: true, text: "Open files. 0: no limit."},
-	{path: "dialogs.*.limits.processes", def: "0", least: 1, most: 4096, zero: true, text: "Processes and threads. 0: no limit."},
+		text: notYet + " The user that the process runs as."},
+	{path: "dialogs.*.limits", text: notYet + " Bounds of each process."},
+	{path: "dialogs.*.limits.memory", def: "0", least: 16, most: 65536, zero: true, text: notYet + " Memory in MiB. 0: no limit."},
+	{path: "dialogs.*.limits.cpu", def: "0", least: int64(second), most: int64(hour), zero: true, text: notYet + " Processor time. 0: no limit."},
+	{path: "dialogs.*.limits.files", def: "0", least: 8, most: 65536, zero: true, text: notYet + " Open files. 0: no limit."},
+	{path: "dialogs.*.limits.processes", def: "0", least: 1, most: 4096, zero: true, text: notYet + " Processes and threads. 0: no limit."},
 
 	{path: "services", text: "What callers can get, by name. A name is " + nameForm + "."},
 	{path: "services.*.type", required: true, enum: []string{"command", "ppp", "tcp", "serial"},
 		text: "command: a program on a pty of its own. ppp: pppd. tcp: relay to a host and port. serial: relay to another tty."},
 	{path: "services.*.command", allowed: "a list: the program, by absolute path or bare name, then its arguments",
 		text: "Type command. No shell is involved unless it is named here."},
-	{path: "services.*.options", allowed: "a list of pppd options", text: "Type ppp."},
+	{path: "services.*.options", allowed: "a list of pppd options",
+		text: "Type ppp: options of pppd(8), one argument each. `rashost check` warns of those that start programs or touch files."},
 	{path: "services.*.address", allowed: "host:port", text: "Type tcp."},
 	{path: "services.*.device", allowed: "a path", text: "Type serial. Not a device that is a line."},
 	{path: "services.*.baud", def: "9600", least: 50, most: 4000000, text: "Type serial: speed in bit/s."},

@@ -12,7 +12,7 @@ import (
 
 // Env is what Load has to know of the machine and the program. The zero Env checks the file alone.
 type Env struct {
-	// Root says that the daemon runs as root: then run_as and user must be written out.
+	// Root says that the daemon runs as root: then run_as must be written out.
 	Root bool
 	// User is the account that the daemon runs as when that is not root; "" for unknown.
 	User string
@@ -25,6 +25,16 @@ type Env struct {
 // Load reads the file at path. The error is Faults: everything that is wrong with the file, sorted by place. Remarks that keep
 // nobody from running it are in Warnings.
 func Load(path string, env Env) (*Config, error) {
+	cfg, faults := Inspect(path, env)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return cfg, nil
+}
+
+// Inspect is Load for those who look for more faults: of a faulty file it returns what is left as well, in which values with a fault
+// have their defaults, or nil when nothing could be understood. Such a Config is for checking, not for running.
+func Inspect(path string, env Env) (*Config, Faults) {
 	data, err := readFile(path)
 	if err != nil {
 		return nil, asFaults(path, err)
@@ -44,7 +54,7 @@ func asFaults(file string, err error) Faults {
 }
 
 // decode reads data twice: into nodes, for the places, and strictly into the structs.
-func decode(file, abs string, data []byte, env Env) (*Config, error) {
+func decode(file, abs string, data []byte, env Env) (*Config, Faults) {
 	root, err := parse(file, data)
 	if err != nil {
 		return nil, asFaults(file, err)
@@ -53,7 +63,7 @@ func decode(file, abs string, data []byte, env Env) (*Config, error) {
 	w.value(root, reflect.TypeFor[Config](), spot{}, at(root))
 
 	cfg := defaultConfig()
-	cfg.file = abs
+	cfg.file, cfg.named, cfg.places, cfg.bad = abs, file, w.places, w.bad
 	if w.budget < 0 {
 		return nil, w.all()
 	}
@@ -68,11 +78,23 @@ func decode(file, abs string, data []byte, env Env) (*Config, error) {
 	}
 	c := checker{walker: w, cfg: &cfg, env: env}
 	c.run()
-	if len(w.faults) > 0 {
-		return nil, w.all()
+	cfg.Warnings = c.warnings.Sorted()
+	return &cfg, w.all()
+}
+
+// Shape checks a YAML file that is not the configuration, such as a modem profile, against the struct that it is read into: syntax, keys
+// and types. Rules between the values are its owner's.
+func Shape(file string, data []byte, of any) Faults {
+	root, err := parse(file, data)
+	if errors.Is(err, errEmpty) {
+		return Faults{{File: file, Line: 1, Column: 1, Text: errEmpty.Error()}}
 	}
-	cfg.Warnings = c.warnings.sorted()
-	return &cfg, nil
+	if err != nil {
+		return asFaults(file, err)
+	}
+	w := newWalker(file, nil)
+	w.value(root, reflect.TypeOf(of), spot{}, at(root))
+	return w.all()
 }
 
 func strict(data []byte, cfg *Config) error {
@@ -97,7 +119,7 @@ func strictFaults(file string, err error) Faults {
 		}
 		faults = append(faults, f)
 	}
-	return faults.sorted()
+	return faults.Sorted()
 }
 
 // Places are the paths through which other commands find a running daemon and its records.

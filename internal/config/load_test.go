@@ -41,11 +41,15 @@ func TestRunAsWithoutRoot(t *testing.T) {
 	}
 }
 
-var testEnv = Env{Plugins: []string{"password", "external", "native", "anyone"}, Modems: []string{"generic", "usr-courier"}}
+var testEnv = Env{Plugins: []string{"password", "anyone"}, Modems: []string{"generic", "usr-courier"}}
 
 func load(t testing.TB, text string, env Env) (*Config, error) {
 	t.Helper()
-	return decode("c.yaml", "/etc/rashost/c.yaml", []byte(text), env)
+	cfg, faults := decode("c.yaml", "/etc/rashost/c.yaml", []byte(text), env)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return cfg, nil
 }
 
 func TestDefaults(t *testing.T) {
@@ -66,7 +70,7 @@ func TestDefaults(t *testing.T) {
 	if cfg.StateDir != DefaultStateDir || cfg.Control != DefaultControl || cfg.Records.OnFailure != "continue" || cfg.Log.Level != "info" {
 		t.Errorf("defaults: %+v", cfg)
 	}
-	if len(cfg.Warnings) != 0 {
+	if len(cfg.Warnings) != 1 || !strings.Contains(cfg.Warnings[0].Error(), "lines[0].carrier: a session may last for ever") {
 		t.Errorf("warnings: %v", cfg.Warnings)
 	}
 }
@@ -147,11 +151,9 @@ func TestFaults(t *testing.T) {
 		{"carrier ignored without idle", replace("name: a,", "name: a, carrier: ignore,"), nil,
 			[]string{"c.yaml:3:24: lines[0].carrier: ignore needs a limit that ends a forgotten session: set services.shell.idle"}},
 		{"plugin", replace("plugin: password", "plugin: pasword"), nil,
-			[]string{`dialogs.staff.plugin: there is no plugin "pasword": known are anyone, external, native, password: did you mean password?`}},
+			[]string{`dialogs.staff.plugin: there is no plugin "pasword": known are anyone, password: did you mean password?`}},
 		{"echo with plugin password", replace("password}", "password, echo: on}"), nil, []string{"dialogs.staff.echo: plugin password does its own echo"}},
 		{"root rule, command", good, &Env{Root: true}, []string{"c.yaml:7:3: services.shell.run_as: is missing: rashost runs as root"}},
-		{"root rule, external", replace("password}", "external}") + "    #", &Env{Root: true},
-			[]string{"dialogs.staff.user: is missing: rashost runs as root", "services.shell.run_as: is missing"}},
 		{"run_as", replace("[/bin/true]", "[/bin/true], run_as: \"no body\""), nil, []string{`services.shell.run_as: "no body" is not the name of a user`}},
 		{"command without a path", replace("/bin/true", "bin/true"), nil, []string{`services.shell.command: "bin/true" is a relative path`}},
 		{"key of another type", replace("[/bin/true]", "[/bin/true], address: \"h:1\""), nil,
@@ -269,15 +271,19 @@ services: {shell: {type: command, command: [/bin/true]}}
 }
 
 func TestWarnings(t *testing.T) {
-	text := strings.Replace(good, "name: a,", "name: a, baud: 115201,", 1) + "  spare: {type: tcp, address: \"h:1\", idle: 2h, absolute: 1h}\n"
-	text = strings.Replace(text, "password}", "password, isolation: line}\n  unused: {plugin: anyone, lockout: {reset: 1m}}", 1)
+	text := strings.Replace(good, "name: a,", "name: a, carrier: required, baud: 115201,", 1) +
+		"  spare: {type: tcp, address: \"h:1\", idle: 2h, absolute: 1h}\n  net: {type: ppp, options: [noauth, pty, \"sh -c x\"]}\n"
+	text = strings.Replace(text, "password}", "password, isolation: line, user: root, limits: {files: 9}, lockout: {reset: 1m}}\n"+
+		"  unused: {plugin: anyone, lockout: {denials: 3}}", 1)
 	cfg, err := load(t, text, testEnv)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"c.yaml:3:21: lines[0].baud: 115201 is no common speed", "dialogs.staff.isolation: has no effect",
-		"dialogs.unused: no line uses", "dialogs.unused.lockout.reset: has no effect", "services.spare: no line uses", "services.spare.idle: is longer",
+		"c.yaml:3:40: lines[0].baud: 115201 is no common speed", "dialogs.staff.isolation: has no effect yet",
+		"dialogs.staff.user: has no effect yet", "dialogs.staff.limits: has no effect yet", "dialogs.staff.lockout.reset: has no effect",
+		"dialogs.unused: no line uses", "dialogs.unused.lockout: has no effect: plugin anyone", "services.spare: no line uses", "services.spare.idle: is longer",
+		"services.net: no line uses", "c.yaml:10:38: services.net.options[1]: pty starts a program",
 	}
 	if len(cfg.Warnings) != len(want) {
 		t.Errorf("got %d warnings:\n%v", len(cfg.Warnings), Faults(cfg.Warnings))
@@ -285,6 +291,99 @@ func TestWarnings(t *testing.T) {
 	for i := range min(len(want), len(cfg.Warnings)) {
 		if got := cfg.Warnings[i].Error(); !strings.Contains(got, want[i]) {
 			t.Errorf("got  %s\nwant %s", got, want[i])
+		}
+	}
+}
+
+// A session that nothing ends is named before it happens, whatever the service.
+func TestEndlessSessions(t *testing.T) {
+	endless := func(line, service string) bool {
+		t.Helper()
+		text := strings.Replace(good, "name: a,", "name: a, "+line, 1)
+		cfg, err := load(t, strings.Replace(text, "[/bin/true]", "[/bin/true], "+service, 1), testEnv)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(Faults(cfg.Warnings).Error(), "a session may last for ever")
+	}
+	for _, c := range []struct {
+		line, service string
+		want          bool
+	}{
+		{"", "", true}, {"carrier: auto,", "idle: 0", true}, {"modem: none,", "", true},
+		{"carrier: required,", "", false}, {"", "idle: 1m", false}, {"", "absolute: 1m", false}, {"carrier: ignore,", "idle: 1m", false},
+	} {
+		if got := endless(c.line, c.service); got != c.want {
+			t.Errorf("line %q, service %q: warned %v, want %v", c.line, c.service, got, c.want)
+		}
+	}
+}
+
+// An account that is not there is a fault of the service's, so it must not be a warning here too.
+func TestMissingAccountIsNoWarning(t *testing.T) {
+	cfg, err := load(t, strings.Replace(good, "[/bin/true]", "[/bin/true], run_as: no-such-account", 1), testEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := Faults(cfg.Warnings).Error(); strings.Contains(text, "run_as") {
+		t.Errorf("warned: %s", text)
+	}
+}
+
+// What is left of a faulty file can be checked further: values with a fault have their defaults, and others' faults get their places.
+func TestInspect(t *testing.T) {
+	text := strings.Replace(good, "name: a,", "name: a, rings: 99,", 1)
+	text = strings.Replace(text, "password}", "password, attempts: -1, echo: loud, options: {file: x}}", 1)
+	text = strings.Replace(text, "[/bin/true]", "[/bin/true, [x]]", 1)
+	cfg, faults := decode("c.yaml", "/etc/c.yaml", []byte(text), testEnv)
+	if len(faults) != 4 || cfg == nil {
+		t.Fatalf("config %v, faults:\n%v", cfg, faults)
+	}
+	if l, d := cfg.Lines[0], cfg.Dialogs["staff"]; l.Rings != 1 || d.Attempts != 3 || d.Echo != "off" || cfg.Services["shell"].Type != "command" {
+		t.Errorf("what is left: %+v, %+v, %+v", l, d, cfg.Services["shell"])
+	}
+	for path, want := range map[string]string{
+		"dialogs.staff.options.file": "c.yaml:5:64: dialogs.staff.options.file: x", // that of the options: only their plugin knows more
+		"services.shell.command":     "c.yaml:7:35: services.shell.command: x", "services.shell.run_as": "c.yaml:7:3: services.shell.run_as: x",
+		"lines[0].modem": "c.yaml:3:5: lines[0].modem: x",
+	} {
+		if got := cfg.Fault(path, "x", nil).Error(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	for path, want := range map[string]bool{
+		"lines[0].rings": true, "lines[0].modem": false, "lines[0]": true, "services.shell.command": true, "services.shell.command[1].x": true,
+		"services.shell.command[0]": false, "services.shell.run_as": false, "services.shel": false, "dialogs.staff.options.file": false,
+	} {
+		if cfg.Faulty(path) != want {
+			t.Errorf("Faulty(%q) is not %v", path, want)
+		}
+	}
+	cfg.DropPlaces()
+	if got := cfg.Fault("lines[0].modem", "x", nil).Error(); got != "c.yaml: lines[0].modem: x" {
+		t.Errorf("without places: %s", got)
+	}
+}
+
+func TestShape(t *testing.T) {
+	type profile struct {
+		Name  string `yaml:"name"`
+		Steps []struct {
+			Send string `yaml:"send"`
+		} `yaml:"steps"`
+		Codes map[int]string `yaml:"codes"`
+	}
+	for text, want := range map[string]string{
+		"name: x\n":                     "",
+		"":                              "p.yaml:1:1: the file is empty",
+		"nam: x\nsteps:\n  - {sen: AT}": "p.yaml:1:1: nam: is not a key here: did you mean name?\np.yaml:3:6: steps[0].sen: is not a key here: did you mean send?",
+		"steps: AT\n":                   "p.yaml:1:8: steps: must be a list: [one, two], or lines that begin with -",
+		"codes: {a: b}\n":               "p.yaml:1:8: codes: must be a mapping",
+		"name: x\nname: y\n":            "p.yaml:2:1: name: stands here a second time: remove one of the two",
+		"name: [\n":                     "p.yaml:1:1: did not find",
+	} {
+		if got := Shape("p.yaml", []byte(text), profile{}); !strings.HasPrefix(got.Error(), want) || (want == "") != (len(got) == 0) {
+			t.Errorf("%q: got  %v\nwant %s", text, got, want)
 		}
 	}
 }

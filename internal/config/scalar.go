@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -34,13 +35,18 @@ func (w *walker) scalar(n *yaml.Node, t reflect.Type, s spot) {
 	if k := w.keys[s.key]; k != nil {
 		if text := k.check(v.Elem()); text != "" {
 			w.fault(at(n), s.path, text)
+			empty(n, t)
 		}
 	}
 }
 
 func (w *walker) wrongType(n *yaml.Node, t reflect.Type, s spot, err error) string {
 	if reflect.PointerTo(t).Implements(yamlType) {
-		return strings.TrimPrefix(err.Error(), "yaml: ")
+		text := strings.TrimPrefix(err.Error(), "yaml: ")
+		if many, ok := errors.AsType[*yaml.TypeError](err); ok && len(many.Errors) > 0 {
+			text = many.Errors[0]
+		}
+		return yamlLine.FindStringSubmatch(text)[2] // the line is said already
 	}
 	if n.Kind != yaml.ScalarNode {
 		return "must be " + w.wanted(t, s)

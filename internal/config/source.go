@@ -80,8 +80,10 @@ func parse(file string, data []byte) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
+var errEmpty = errors.New("the file is empty")
+
 func emptyFault(file string) Fault {
-	return Fault{File: file, Line: 1, Column: 1, Text: "the file is empty: it needs at least lines, dialogs and services; config.yaml of the distribution is an example"}
+	return Fault{File: file, Line: 1, Column: 1, Err: errEmpty, Text: "the file is empty: it needs at least lines, dialogs and services; config.yaml of the distribution is an example"}
 }
 
 // badBytes finds the first byte that YAML doesn't allow, which the YAML library reports without a place.

@@ -19,11 +19,11 @@ type walker struct {
 	file   string
 	keys   map[string]*key // nil for the options of plugins
 	faults Faults
-	more   int              // faults that were not kept
-	places map[string]place // of each value that is set
-	bad    map[string]bool  // paths that have a fault already
-	open   []*yaml.Node     // anchors being expanded, against cycles
-	budget int              // nodes still allowed, against alias bombs
+	more   int             // faults that were not kept
+	places places          // of each value that is set
+	bad    map[string]bool // paths that have a fault already
+	open   []*yaml.Node    // anchors being expanded, against cycles
+	budget int             // nodes still allowed, against alias bombs
 }
 
 // Bounds of what is looked at. The YAML library compares each key of a mapping with every other.
@@ -34,12 +34,12 @@ const (
 )
 
 func newWalker(file string, keys map[string]*key) *walker {
-	return &walker{file: file, keys: keys, places: map[string]place{}, bad: map[string]bool{}, budget: maxNodes}
+	return &walker{file: file, keys: keys, places: places{}, bad: map[string]bool{}, budget: maxNodes}
 }
 
 // all returns the faults in order, nil when there are none.
 func (w *walker) all() Faults {
-	faults := w.faults.sorted()
+	faults := w.faults.Sorted()
 	if w.more > 0 {
 		last := faults[len(faults)-1]
 		faults = append(faults, Fault{File: w.file, Line: last.Line, Column: last.Column, Text: fmt.Sprintf("and %d more faults", w.more)})
