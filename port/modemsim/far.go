@@ -51,6 +51,7 @@ type FarCall struct {
 
 	// guarded by m.mu
 	state    callState
+	reached  bool // it got to CONNECT
 	in       []byte
 	deadline time.Time
 	timer    *time.Timer
@@ -80,7 +81,7 @@ func (m *Modem) Dial(ctx context.Context, o DialOptions) (*FarCall, error) {
 		m.cond.Wait()
 	}
 	switch {
-	case c.state == callConnected:
+	case c.reached: // even if the host has hung up again since
 		return c, nil
 	case ctx.Err() != nil:
 		m.far(c)
@@ -260,7 +261,7 @@ func (m *Modem) connected(c *FarCall) {
 	m.carrier = true
 	m.signal()
 	m.result(m.connectText(c.o.Connect))
-	c.state, m.mode = callConnected, dataMode
+	c.state, m.mode, c.reached = callConnected, dataMode, true
 	m.esc.begin()
 	m.cond.Broadcast()
 }
