@@ -16,7 +16,7 @@ func (l *line) prove() {
 	case l.inCall():
 		l.note("DCD is still high")
 		l.notIdle("the hang-up failed")
-	case l.dtrIgnored() && !l.dcd.tells && !l.hang.escaped && l.canEscape():
+	case l.dtrIgnored() && !l.hang.dcd && !l.hang.escaped && l.canEscape():
 		l.note("the modem ignores DTR")
 		l.escape()
 	default:

@@ -103,7 +103,7 @@ func TestDCDStaysHigh(t *testing.T) {
 	bubble(t, FakeOptions{}, func(r *rig) { r.handler, r.modem.stuck = once, true }, func(r *rig) {
 		r.within(time.Second, Listening)
 		r.say("\r\nRING\r\n")
-		r.within(hangupLimit, Recovering)
+		r.within(2600*time.Millisecond, Recovering) // DTR, the escape's two guard times: nobody waits for silence first
 		if s := r.within(5*time.Minute, Quarantined); !strings.Contains(s.Reason, "DCD is high") {
 			t.Errorf("reason: %s", s.Reason)
 		}
@@ -212,6 +212,27 @@ func TestEscapeOff(t *testing.T) {
 			})
 		}
 	})
+	t.Run("no time is left", func(t *testing.T) { // the handler took most of the 15 s
+		bubble(t, FakeOptions{NoSignals: true}, func(r *rig) {
+			generic(t, r)
+			r.modem.deafDTR, r.cfg.HandlerGrace = true, 10*time.Second
+			r.handler = func(ctx context.Context, _ *Call) Outcome {
+				<-ctx.Done()
+				time.Sleep(9 * time.Second)
+				return Outcome{}
+			}
+		}, func(r *rig) {
+			r.within(time.Second, Listening)
+			r.ring()
+			if err := r.mgr.Hangup(context.Background(), r.cfg.Name); err != nil {
+				t.Fatal(err)
+			}
+			r.stays(hangupLimit-time.Millisecond, HangingUp)
+			if s := r.within(2*time.Millisecond, Recovering); !strings.Contains(s.Reason, "not proven within 15s") || !strings.Contains(s.Reason, "ignores DTR") {
+				t.Errorf("reason: %s", s.Reason)
+			}
+		})
+	})
 	t.Run("closing helps", func(t *testing.T) { // the first drop of DTR was not noticed
 		bubble(t, FakeOptions{}, func(r *rig) { generic(t, r); r.modem.drops = 1 }, func(r *rig) {
 			r.callOnce(hangupLimit)
@@ -241,24 +262,27 @@ func TestEscapeOff(t *testing.T) {
 	})
 }
 
-// TestDTRIgnored: the escape comes first, so that what a caller types does not pass for the modem's OK. DCD known to be low needs none.
+// TestDTRIgnored: the escape comes first, so that what a caller types does not pass for the modem's OK. DCD that fell since the call
+// needs none.
 func TestDTRIgnored(t *testing.T) {
 	ignored := func(r *rig) {
 		r.handler = once
 		r.cfg.Profile.DTR = hardware.DTRIgnored
 		r.modem.deafDTR, r.modem.parrot = true, "\r\nOK\r\n"
 	}
-	t.Run("no DCD", func(t *testing.T) {
-		bubble(t, FakeOptions{NoSignals: true}, ignored, func(r *rig) {
-			r.callOnce(4 * time.Second)
-			if data := r.modem.sent(); data != "+++" {
-				t.Errorf("the caller was sent %q", data)
-			}
-			if said := strings.Join(r.modem.said(), " "); !strings.HasSuffix(said, "ATA ATH AT") {
-				t.Errorf("commands: %s", said)
-			}
+	for name, o := range map[string]FakeOptions{"no DCD": {NoSignals: true}, "DCD wired low": {}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, o, func(r *rig) { ignored(r); r.modem.carrier = false }, func(r *rig) {
+				r.callOnce(4 * time.Second)
+				if data := r.modem.sent(); data != "+++" {
+					t.Errorf("the caller was sent %q", data)
+				}
+				if said := strings.Join(r.modem.said(), " "); !strings.HasSuffix(said, "ATA ATH AT") {
+					t.Errorf("commands: %s", said)
+				}
+			})
 		})
-	})
+	}
 	t.Run("a caller types RING", func(t *testing.T) {
 		bubble(t, FakeOptions{NoSignals: true}, func(r *rig) {
 			ignored(r)
