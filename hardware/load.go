@@ -10,6 +10,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -17,6 +18,26 @@ import (
 
 //go:embed modems/*.yaml
 var modems embed.FS
+
+// Fault is one thing wrong in a profile.
+type Fault struct {
+	File         string // as it was named to Parse
+	Line, Column int    // from 1; 0 when the fault has no place in the file
+	Path         string // such as init[2]; "" for the file as a whole
+	Text         string // what is wrong, and what is allowed
+}
+
+// Error returns "file:line:column: path: text".
+func (f Fault) Error() string {
+	s := f.File
+	if f.Line > 0 {
+		s += fmt.Sprintf(":%d:%d", f.Line, f.Column)
+	}
+	if f.Path != "" {
+		s += ": " + f.Path
+	}
+	return s + ": " + f.Text
+}
 
 // maxProfile is the largest profile file that is read, in bytes.
 const maxProfile = 1 << 20
@@ -84,7 +105,7 @@ func names() []string {
 }
 
 // Parse reads one profile, starting from Defaults. Unknown and duplicate keys, a second document, and commands without a source are
-// errors; each names filename and line, all of them are joined.
+// errors; each names filename and line, all of them are joined. Faults of the rules between values are of type Fault.
 func Parse(data []byte, filename string) (Profile, error) {
 	p := Defaults()
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -184,7 +205,8 @@ func (c *checker) profile(p *Profile) {
 }
 
 func (c *checker) steps(key string, steps []Step) {
-	for _, s := range steps {
+	for i, s := range steps {
+		key := fmt.Sprintf("%s[%d]", key, i)
 		if !s.Raw && strings.ContainsFunc(s.Send, func(r rune) bool { return r < ' ' || r > '~' }) {
 			c.fault(key, "%q: control characters need raw: true", s.Send)
 		}
@@ -206,17 +228,23 @@ func (c *checker) known(key, send, source string, unverified bool) {
 
 func oneOf[T ~string](c *checker, key string, v T, allowed ...T) {
 	if !slices.Contains(allowed, v) {
-		c.fault(key, "%q is not one of %q", v, allowed)
+		c.fault(key, "%q is unknown: allowed is one of %q", v, allowed)
 	}
 }
 
-// fault notes a fault at the line of a top-level key, or of the document when the key is absent.
-func (c *checker) fault(key, format string, args ...any) {
-	line := c.root.Line
+// fault notes a fault at a path such as hangup or init[2]: at its value, or at the document when it is absent.
+func (c *checker) fault(path, format string, args ...any) {
+	f := Fault{File: c.file, Line: c.root.Line, Column: c.root.Column, Path: path, Text: fmt.Sprintf(format, args...)}
+	key, index, listed := strings.Cut(strings.TrimSuffix(path, "]"), "[")
 	for i := 0; i+1 < len(c.root.Content); i += 2 {
-		if c.root.Content[i].Value == key {
-			line = c.root.Content[i].Line
+		if c.root.Content[i].Value != key {
+			continue
 		}
+		n := c.root.Content[i]
+		if at, err := strconv.Atoi(index); listed && err == nil && at < len(c.root.Content[i+1].Content) {
+			n = c.root.Content[i+1].Content[at]
+		}
+		f.Line, f.Column = n.Line, n.Column
 	}
-	c.faults = append(c.faults, fmt.Errorf("%s:%d: %s: %s", c.file, line, key, fmt.Sprintf(format, args...)))
+	c.faults = append(c.faults, f)
 }

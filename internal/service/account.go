@@ -38,17 +38,17 @@ func ownAccount(euid int) account {
 func findAccount(runAs string, euid int) (account, error) {
 	if runAs == "" {
 		if euid == 0 {
-			return account{}, errors.New("run_as: is required when rashost runs as root; to run the command as root write run_as: root")
+			return account{}, Fault{"run_as", errors.New("is required when rashost runs as root; to run the command as root write root")}
 		}
 		return ownAccount(euid), nil
 	}
 	u, err := user.Lookup(runAs)
 	if err != nil {
-		return account{}, fmt.Errorf("run_as %q: no such account: %w", runAs, err)
+		return account{}, Fault{"run_as", fmt.Errorf("there is no such account as %q on this machine: give a user that getent passwd knows: %w", runAs, err)}
 	}
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	if err != nil {
-		return account{}, fmt.Errorf("run_as %q: user id %q is no number", runAs, u.Uid)
+		return account{}, Fault{"run_as", fmt.Errorf("%q: user id %q is no number", runAs, u.Uid)}
 	}
 	if euid != 0 {
 		return ownAccount(euid), nil // only root can set a command apart; `rashost check` warns
@@ -56,11 +56,11 @@ func findAccount(runAs string, euid int) (account, error) {
 	a := account{name: u.Username, home: u.HomeDir, uid: int(uid)}
 	gid, err := strconv.ParseUint(u.Gid, 10, 32)
 	if err != nil {
-		return account{}, fmt.Errorf("run_as %q: group id %q is no number", runAs, u.Gid)
+		return account{}, Fault{"run_as", fmt.Errorf("%q: group id %q is no number", runAs, u.Gid)}
 	}
 	names, err := u.GroupIds()
 	if err != nil {
-		return account{}, fmt.Errorf("run_as %q: groups: %w", runAs, err)
+		return account{}, Fault{"run_as", fmt.Errorf("%q: groups: %w", runAs, err)}
 	}
 	a.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	for _, name := range names {

@@ -53,20 +53,21 @@ func NewCommand(cfg CommandConfig) (Service, error) {
 	}
 	var err error
 	if len(cfg.Command) == 0 {
-		fault(errors.New("command: is empty"))
+		fault(Fault{"command", errors.New("is empty: give the program and its arguments")})
 	} else {
-		s.program, err = findProgram(cfg.Command[0])
-		fault(err)
+		if s.program, err = findProgram(cfg.Command[0]); err != nil {
+			fault(Fault{"command", err})
+		}
 	}
 	s.account, err = findAccount(cfg.RunAs, os.Geteuid())
 	fault(err)
 	for _, v := range cfg.Env {
 		if name, _, ok := strings.Cut(v, "="); !ok || name == "" || strings.ContainsRune(v, 0) {
-			fault(fmt.Errorf("env %q: must be NAME=value", v))
+			fault(Fault{"env", fmt.Errorf("%q must be NAME=value", v)})
 		}
 	}
 	if cfg.Grace < 0 {
-		fault(fmt.Errorf("grace %s: can't be negative", cfg.Grace))
+		fault(Fault{"grace", fmt.Errorf("%s can't be negative", cfg.Grace)})
 	}
 	fault(cfg.Limits.Validate())
 	return s, errors.Join(faults...)
@@ -76,11 +77,11 @@ func NewCommand(cfg CommandConfig) (Service, error) {
 func findProgram(name string) (string, error) {
 	if strings.Contains(name, "/") {
 		if !filepath.IsAbs(name) {
-			return "", fmt.Errorf("command %q: must be an absolute path or a name without a slash", name)
+			return "", fmt.Errorf("%q must be an absolute path or a name without a slash", name)
 		}
 		path, err := exec.LookPath(name)
 		if err != nil {
-			return "", fmt.Errorf("command %q: can't be run: %w", name, err)
+			return "", fmt.Errorf("%q can't be run: give the absolute path of a program: %w", name, unwrapped(err))
 		}
 		return path, nil
 	}
@@ -89,7 +90,15 @@ func findProgram(name string) (string, error) {
 			return path, nil
 		}
 	}
-	return "", fmt.Errorf("command %q: not found in %s", name, searchPath)
+	return "", fmt.Errorf("%q is not in %s: give its absolute path", name, searchPath)
+}
+
+// unwrapped is err without the name that package exec puts in front once more.
+func unwrapped(err error) error {
+	if e, ok := errors.AsType[*exec.Error](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // Run implements Service.

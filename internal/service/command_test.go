@@ -314,7 +314,7 @@ func TestRunAs(t *testing.T) {
 		{"", 0, "is required"},
 		{"root", 0, ""},
 		{"nobody", 0, ""},
-		{"no-such-account", 0, "no such account"},
+		{"no-such-account", 0, "no such account as"},
 		{"", 1000, ""},
 		{"nobody", 1000, ""},
 	} {

@@ -43,9 +43,12 @@ func NewPPP(cfg PPPConfig) (Service, error) {
 	cfg.Limits.WarningBefore = 0
 	path, err := findProgram(cfg.Path)
 	cfg.Path = path
+	if err != nil {
+		err = Fault{"type", fmt.Errorf("ppp needs pppd (Debian package ppp): %w", err)}
+	}
 	var graceErr error
 	if cfg.Grace < 0 {
-		graceErr = fmt.Errorf("grace %s: can't be negative", cfg.Grace)
+		graceErr = Fault{"grace", fmt.Errorf("%s can't be negative", cfg.Grace)}
 	}
 	return &pppService{cfg: cfg, kernel: kernelPPP}, errors.Join(err, graceErr, cfg.Limits.Validate())
 }

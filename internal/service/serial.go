@@ -28,7 +28,7 @@ type serialService struct{ SerialConfig }
 // NewSerial returns a relay to another serial line. The error says what is wrong with cfg.
 func NewSerial(cfg SerialConfig) (Service, error) {
 	if cfg.Device == "" || cfg.Open == nil {
-		return nil, errors.New("a serial service needs a device")
+		return nil, Fault{"device", errors.New("is missing: give the path of a tty")}
 	}
 	return serialService{cfg}, cfg.Limits.Validate()
 }

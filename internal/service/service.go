@@ -72,12 +72,25 @@ type Limits struct {
 func (l Limits) Validate() error {
 	switch {
 	case l.Idle < 0 || l.Absolute < 0 || l.WarningBefore < 0:
-		return errors.New("idle, absolute and warning can't be negative")
+		return Fault{"idle", errors.New("idle, absolute and warning can't be negative")}
 	case l.Idle > 0 && l.Idle < time.Second || l.Absolute > 0 && l.Absolute < time.Second:
-		return errors.New("idle and absolute must be at least 1s, or 0 for no limit")
+		return Fault{"idle", errors.New("idle and absolute must be at least 1s, or 0 for no limit")}
 	}
 	return nil
 }
+
+// Fault is what is wrong with one setting of a service, and what is allowed there.
+type Fault struct {
+	// Key is the setting as the configuration calls it, such as run_as.
+	Key string
+	Err error
+}
+
+// Error returns "key: what is wrong".
+func (f Fault) Error() string { return f.Key + ": " + f.Err.Error() }
+
+// Unwrap returns what is wrong, without the key.
+func (f Fault) Unwrap() error { return f.Err }
 
 // CheckUser says whether name may reach a service. The error wraps plugin.ErrorInvalidData, which is then also the call's code.
 func CheckUser(name string) error {

@@ -23,7 +23,7 @@ type tcpService struct{ TCPConfig }
 // NewTCP returns a relay to a TCP host. The error says what is wrong with cfg.
 func NewTCP(cfg TCPConfig) (Service, error) {
 	if _, _, err := net.SplitHostPort(cfg.Address); err != nil {
-		return nil, fmt.Errorf("address %q: must be host:port: %w", cfg.Address, err)
+		return nil, Fault{"address", fmt.Errorf("%q must be host:port: %w", cfg.Address, err)}
 	}
 	if cfg.DialTimeout < 0 {
 		return nil, fmt.Errorf("dial timeout %s: can't be negative", cfg.DialTimeout)
