@@ -283,13 +283,15 @@ func (s *Store) inMemory(match func(Row) bool) []Row {
 	return rows
 }
 
-// overlay puts together what was in memory before the database was read, what the database said, and what is in memory now: the
-// later of them wins, and a row that moved from memory to disk meanwhile is not lost.
+// overlay puts together what was in memory before the database was read, what the database said, and what is in memory now. Of one
+// row, the state that is further on wins: it may have moved from memory to disk before or after the database was read.
 func (s *Store) overlay(before, stored []Row, match func(Row) bool, order func([]Row) []Row) []Row {
 	latest := make(map[string]Row)
 	for _, rows := range [][]Row{before, stored, s.inMemory(match)} {
 		for _, r := range rows {
-			latest[r.ID] = r
+			if old, ok := latest[r.ID]; !ok || r.progress() >= old.progress() {
+				latest[r.ID] = r
+			}
 		}
 	}
 	s.mu.Lock()

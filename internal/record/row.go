@@ -75,6 +75,17 @@ func (r Row) MarshalJSON() ([]byte, error) {
 // Open says whether the call has not ended.
 func (r Row) Open() bool { return r.End.IsZero() }
 
+// progress orders the states of one row in time: a row only ever gets further.
+func (r Row) progress() int {
+	n := len(r.Steps) + len(r.Events)
+	for i, t := range []time.Time{r.Answered, r.Decided, r.End} {
+		if !t.IsZero() {
+			n += 1000 << i
+		}
+	}
+	return n
+}
+
 // Step is one line of the decision chain.
 type Step struct {
 	At   time.Time `json:"at"`
