@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
 	"os/user"
@@ -64,6 +65,8 @@ func (a *app) exitCode(err error) int {
 	e, ok := errors.AsType[*exitError](err)
 	if ok {
 		code = e.code
+	} else if _, faulty := errors.AsType[config.Faults](err); faulty {
+		code = exitUsage
 	}
 	if !ok || e.err != nil {
 		fmt.Fprintln(a.stderr, "rashost: "+onScreen(err.Error()))
@@ -102,17 +105,22 @@ func arguments(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// loadConfig reads the configuration with all that this program knows. Its faults are a usageError.
+// loadConfig reads the configuration with all that this program knows. The faults of a faulty one are a usageError; with them come those
+// that plugins, services and profiles find in what is left of it.
 func (a *app) loadConfig() (*config.Config, error) {
 	env, err := configEnv()
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.Load(a.configPath, env)
-	if err != nil {
-		return nil, usageError(err)
+	c, faults := config.Inspect(a.configPath, env)
+	if len(faults) == 0 {
+		return c, nil
 	}
-	return c, nil
+	if c != nil {
+		_, _, err := prepare(c, nil, pluginTable(), slog.New(slog.DiscardHandler))
+		faults = collect(c, faults, err)
+	}
+	return nil, usageError(faults)
 }
 
 func configEnv() (config.Env, error) {

@@ -12,8 +12,9 @@ func newCheckCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "all faults of the configuration at once, each with its place",
-		Long: "Reads the configuration as `rashost serve` would and names all its faults at once, each as file:line:column: path: what is\n" +
-			"wrong and what is allowed. Exit status 0: none, 2: some. Warnings alone are no fault.",
+		Long: "Reads the configuration as `rashost serve` would, with the plugins' options, the services' programs and the modem profiles, and\n" +
+			"names all faults at once, each as file:line:column: path: what is wrong and what is allowed. Exit status 0: none, 2: some.\n" +
+			"Warnings alone are no fault.",
 		Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			c, err := a.loadConfig()
@@ -23,13 +24,16 @@ func newCheckCommand(a *app) *cobra.Command {
 			for _, w := range c.Warnings {
 				fmt.Fprintln(a.stderr, onScreen("warning: "+w.Error()))
 			}
-			// The rest is known only to those who will use it: plugins their options, services their programs, lines their profiles.
-			h, err := newHouse(c, nil, pluginTable(), slog.New(slog.DiscardHandler))
+			h, _, err := prepare(c, nil, pluginTable(), slog.New(slog.DiscardHandler))
 			if err != nil {
 				return a.faults(err)
 			}
-			if _, err := lineConfigs(h); err != nil {
-				return a.faults(err)
+			for _, name := range sorted(h.dialogs) {
+				if use := h.dialogs[name]; use.err != nil { // nobody needs it to start
+					for _, f := range collect(c, nil, pluginFaults(c, use.err)) {
+						fmt.Fprintln(a.stderr, onScreen("warning: "+f.Error()))
+					}
+				}
 			}
 			fmt.Fprintf(a.stdout, "%s: no faults\n", onScreen(a.configPath))
 			return nil

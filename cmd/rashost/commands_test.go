@@ -22,7 +22,7 @@ const commandsConfig = `state_dir: state
 control: c.sock
 lines: [{name: modem1, device: "sim:a", dialog: staff, service: shell}]
 dialogs: {staff: {plugin: password, options: {file: users.yaml}}}
-services: {shell: {type: command, command: [/bin/true], run_as: nobody}}
+services: {shell: {type: command, command: [/bin/true], run_as: nobody, idle: 1h}}
 `
 
 var since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -65,8 +65,8 @@ func (e *pluginError) Error() string {
 func (e *pluginError) Unwrap() error { return e.err }
 
 // newHouse makes dialogs and services from c. previous may be nil; its unchanged dialogs are taken over, so that a reload keeps
-// their state. The error joins one pluginError for each dialog that can't be made while a line that uses it says `on_load_error:
-// stop`, and every fault of a service.
+// their state. The error joins config.Fault values: of the plugins that can't be made while a line that uses them says `on_load_error:
+// stop`, which wrap a pluginError, and of services. It may be given what is left of a faulty configuration, to find more faults.
 func newHouse(c *config.Config, previous *house, table map[string]plugin.Factory, log *slog.Logger) (*house, error) {
 	h := &house{config: c, lines: map[string]lineUse{}, dialogs: map[string]*dialogUse{}, services: map[string]service.Service{}}
 	var faults []error
@@ -76,20 +76,23 @@ func newHouse(c *config.Config, previous *house, table map[string]plugin.Factory
 	for _, name := range sorted(c.Services) {
 		s, err := newService(c, c.Services[name], log.With("service", name))
 		if err != nil {
-			faults = append(faults, fmt.Errorf("service %s: %w", name, err))
+			faults = append(faults, serviceFaults(c, name, err))
 			continue
 		}
 		h.services[name] = s
 	}
-	var told []string
+	for _, name := range sorted(h.dialogs) {
+		if use := h.dialogs[name]; use.err != nil && needed(c, name) {
+			faults = append(faults, pluginFaults(c, use.err))
+		}
+	}
 	for _, l := range c.Lines {
 		d := h.dialogs[l.Dialog]
+		if d == nil {
+			continue // a fault of its own
+		}
 		if d.err != nil && l.OnLoadError == "disable" {
 			logPluginErrors(log, d.err)
-		}
-		if d.err != nil && l.OnLoadError != "disable" && !slices.Contains(told, l.Dialog) {
-			told = append(told, l.Dialog)
-			faults = append(faults, d.err)
 		}
 		h.lines[l.Name] = lineUse{
 			dialog: d, dialogName: l.Dialog, service: h.services[l.Service], serviceName: l.Service, trusted: l.Trusted,

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -14,18 +16,16 @@ import (
 	"rashost/port"
 )
 
-// lineConfigs turns the configuration's lines into port's. A line whose plugin can't be made stays out of service.
+// lineConfigs turns the configuration's lines into port's. A line whose plugin can't be made stays out of service. The error joins
+// config.Fault values, of lines and of modem profiles.
 func lineConfigs(h *house) ([]port.LineConfig, error) {
 	profiles, err := newProfiles(h.config)
-	if err != nil {
-		return nil, err
-	}
-	var faults []error
+	faults := []error{err}
 	cfgs := make([]port.LineConfig, 0, len(h.config.Lines))
-	for _, l := range h.config.Lines {
+	for i, l := range h.config.Lines {
 		profile, err := profiles.find(l.Modem)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("line %s: %w", l.Name, err))
+			faults = append(faults, h.config.Fault(fmt.Sprintf("lines[%d].modem", i), err.Error(), err))
 			continue
 		}
 		cfg := port.LineConfig{
@@ -34,7 +34,7 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
 			HandlerGrace: handlerGrace(h.config.Services[l.Service]),
 		}
-		if d := h.lines[l.Name].dialog; d.err != nil {
+		if d := h.lines[l.Name].dialog; d != nil && d.err != nil {
 			cfg.OutOfService = d.err.Error()
 		}
 		cfgs = append(cfgs, cfg)
@@ -56,7 +56,8 @@ func fromAuto(word string) string {
 	return word
 }
 
-// profiles finds modem profiles by name: those of the configuration's folder first, then the built-in ones.
+// profiles finds modem profiles by name: those of the configuration's folder first, then the built-in ones. A faulty one is there as an
+// empty one, since its own faults say enough.
 type profiles struct{ own map[string]*hardware.Profile }
 
 func newProfiles(c *config.Config) (profiles, error) {
@@ -66,23 +67,38 @@ func newProfiles(c *config.Config) (profiles, error) {
 	}
 	files, err := filepath.Glob(filepath.Join(c.Resolve(c.Profiles), "*.yaml"))
 	if err != nil {
-		return p, fmt.Errorf("profiles: %w", err)
+		return p, c.Fault("profiles", err.Error(), err)
 	}
 	var faults []error
 	for _, file := range files {
 		data, err := readProfile(file)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("profiles: %w", err))
-			continue
+			err = c.Fault("profiles", err.Error(), err)
 		}
-		profile, err := hardware.Parse(data, file)
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		p.own[name] = &hardware.Profile{}
+		if err == nil {
+			*p.own[name], err = parseProfile(file, name, data)
+		}
 		if err != nil {
 			faults = append(faults, err)
-			continue
 		}
-		p.own[profile.Name] = &profile
 	}
 	return p, errors.Join(faults...)
+}
+
+// parseProfile finds what is wrong with the shape of a profile, which package config can say best, then what is wrong with its rules.
+func parseProfile(file, name string, data []byte) (hardware.Profile, error) {
+	if faults := config.Shape(file, data, hardware.Profile{}); len(faults) > 0 {
+		return hardware.Profile{}, faults
+	}
+	profile, err := hardware.Parse(data, file)
+	if err == nil && profile.Name != name {
+		before, _, _ := bytes.Cut(append([]byte("\n"), data...), []byte("\nname:"))
+		err = hardware.Fault{File: file, Line: bytes.Count(before, []byte("\n")) + 1, Column: 1, Path: "name",
+			Text: fmt.Sprintf("%q does not fit the file: give %s, or rename the file", profile.Name, name)}
+	}
+	return profile, profileFaults(err)
 }
 
 // maxProfile is the largest modem profile, in bytes.

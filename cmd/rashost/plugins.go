@@ -63,9 +63,6 @@ func pluginViews(table map[string]plugin.Factory, h *house) []admin.PluginView {
 	var views []admin.PluginView
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		v := admin.PluginView{Name: name, Kind: "built-in", From: "rashost", Dialogs: []string{}}
-		if name == "external" || name == "native" {
-			v.Kind = name
-		}
 		if h != nil {
 			var faults []error
 			for _, dialog := range slices.Sorted(maps.Keys(h.dialogs)) {

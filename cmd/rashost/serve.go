@@ -122,13 +122,10 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 	if d.table == nil {
 		d.table = pluginTable()
 	}
-	h, err := newHouse(c, nil, d.table, log)
+	h, cfgs, err := prepare(c, nil, d.table, log)
+	c.DropPlaces()
 	if err != nil {
 		logPluginErrors(log, err)
-		return nil, err
-	}
-	cfgs, err := lineConfigs(h)
-	if err != nil {
 		return nil, err
 	}
 	state := c.Resolve(c.StateDir)
@@ -243,11 +240,8 @@ func (d *daemon) plan(old *house) plan {
 	if c.Resolve(c.StateDir) != old.config.Resolve(old.config.StateDir) || c.Resolve(c.Control) != old.config.Resolve(old.config.Control) {
 		return plan{err: errors.New("state_dir and control can't change while the host runs: restart it")}
 	}
-	h, err := newHouse(c, old, d.table, d.log)
-	if err != nil {
-		return plan{err: err}
-	}
-	cfgs, err := lineConfigs(h)
+	h, cfgs, err := prepare(c, old, d.table, d.log)
+	c.DropPlaces()
 	return plan{house: h, lines: cfgs, err: err}
 }
 

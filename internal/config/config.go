@@ -113,6 +113,9 @@ type Service struct {
 // File returns the absolute path of the file that c was read from.
 func (c *Config) File() string { return c.file }
 
+// Named returns the file as it was named to Load; its faults name it so.
+func (c *Config) Named() string { return c.named }
+
 // Resolve makes a path of the file absolute: relative paths are relative to the folder of the file. "" stays "".
 func (c *Config) Resolve(path string) string { return resolve(c.file, path) }
 

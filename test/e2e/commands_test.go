@@ -46,7 +46,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// check names all faults at once, each with its place; serve refuses the same file and touches nothing.
+// check names all faults at once, each with its place, those that only plugins, services and profiles know as well; serve refuses the same
+// file in the same words and touches nothing.
 func TestCheckNamesEveryFault(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, newConf("one"))
@@ -54,15 +55,19 @@ func TestCheckNamesEveryFault(t *testing.T) {
 	must(t, err)
 	bad := strings.Replace(string(good), "settle: 0", "settle: 5", 1)
 	bad = strings.Replace(bad, "timeout: 60s", "timeout: 5s", 1)
+	bad = strings.Replace(bad, "file: users.yaml", "fil: users.yaml", 1)
+	bad = strings.Replace(bad, "command: [/bin/sh,", "command: [/bin/nope,", 1)
 	bad += "bogus: 1\n"
 	must(t, os.WriteFile(h.configPath(), []byte(bad), 0o644))
+	must(t, os.WriteFile(filepath.Join(h.dir, "profiles", "other.yaml"), []byte("name: other\nbauds: 1\n"), 0o644))
+	faults := []string{"lines[0].settle: ", "dialogs.staff.timeout: ", "bogus: ", "dialogs.staff.options.fil: ", "services.echo.command: ", ": bauds: "}
 	for _, command := range []string{"check", "serve"} {
 		r := h.run(command)
-		if r.code != 2 || !contains(r.stderr, "lines[0].settle", "dialogs.staff.timeout", "bogus") {
-			t.Errorf("%s: %+v, want exit 2 and three faults", command, r)
+		if r.code != 2 || !contains(r.stderr, faults...) {
+			t.Errorf("%s: %+v, want exit 2 and the faults %q", command, r, faults)
 		}
-		if n := len(regexp.MustCompile(`config\.yaml:\d+:\d+: `).FindAllString(r.stderr, -1)); n != 3 {
-			t.Errorf("%s: %d places file:line:column, want 3:\n%s", command, n, r.stderr)
+		if n := len(regexp.MustCompile(`\.yaml:\d+:\d+: `).FindAllString(r.stderr, -1)); n != len(faults) {
+			t.Errorf("%s: %d places file:line:column, want %d:\n%s", command, n, len(faults), r.stderr)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(h.dir, "state")); err == nil {
