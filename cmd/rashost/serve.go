@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -96,17 +94,6 @@ type daemonOptions struct {
 	timing modemsim.Timing                // of virtual modems
 	table  map[string]plugin.Factory      // nil: pluginTable
 	log    *slog.Logger
-}
-
-// tidyAfter is how long after a start or a reload the memory that it took for the moment is given back: several times what stays.
-const tidyAfter = 5 * time.Second
-
-// tidy gives back memory that is no longer used. Each collection halves the stacks that have become too large, and what pools keep
-// goes with the second.
-func tidy() {
-	runtime.GC()
-	runtime.GC()
-	debug.FreeOSMemory()
 }
 
 // newDaemon makes everything and starts the lines. On error nothing is left running.
