@@ -9,16 +9,17 @@ import (
 )
 
 // Profile says what a modem family needs: how it is set up, how it answers, hangs up and reports who calls. Make one with Defaults,
-// Parse or Load: in a Profile made by hand a zero time really means no time.
+// Parse or Load: in a Profile made by hand a zero time really means no time. What is marked "carried, not used yet" is read and checked,
+// and changes nothing so far. docs/modem-profiles.md describes the file for people.
 type Profile struct {
 	// Name is what a line's `modem` says. Lower case letters, digits and dashes.
 	Name string `yaml:"name"`
-	// Description is one line for people.
+	// Description is one line for people; plugins see it as the name of the device.
 	Description string `yaml:"description,omitempty"`
-	// Families are the makes and models that the profile is known to fit.
+	// Families are the makes and models that the profile is known to fit. For people: carried, not used yet.
 	Families []string `yaml:"families,omitempty"`
-	// Match recognises the family by what the modem says of itself; any one match is enough. None: never chosen by `auto`, except
-	// the profile "generic", which is the last resort.
+	// Match recognises the family by what the modem says of itself; any one match is enough. Carried, not used yet: nothing probes a
+	// modem, so `modem: auto` is always the profile "generic".
 	Match []Match `yaml:"match,omitempty"`
 	// Direct is a line without a modem: no commands at all, a call starts with carrier or the first byte.
 	Direct bool `yaml:"direct,omitempty"`
@@ -33,13 +34,15 @@ type Profile struct {
 	CallerID CallerID `yaml:"caller_id,omitempty"`
 	// Answer takes a call.
 	Answer Answer `yaml:"answer"`
-	// Reset brings the modem back to its stored settings; empty: not possible by command. Init follows every reset.
+	// Reset brings the modem back to its stored settings; empty: not possible by command. It is used while the line is recovering, once
+	// the modem answers. Init follows every reset.
 	Reset Reset `yaml:"reset,omitempty"`
 	// Hangup ends a call.
 	Hangup Hangup `yaml:"hangup"`
-	// Recover frees a modem that no longer answers, before it is called broken.
+	// Recover frees a modem that no longer answers. It is used while the line is recovering, when AT is not answered after DTR was low;
+	// a step that fails and is not optional ends that try. AT, Reset and Init follow.
 	Recover []Step `yaml:"recover,omitempty"`
-	// Diagnostics are asked right after a call ended, before any reset; their answers are kept for people.
+	// Diagnostics are to be asked right after a call ended, before any reset, and their answers kept for people. Carried, not used yet.
 	Diagnostics []Step `yaml:"diagnostics,omitempty"`
 	// EscapeOff names the command among Init that makes our own modem ignore "+++" in data; "" when there is none. Where the modem
 	// accepts it, no hang-up sends the escape; it is not for a modem that ignores DTR.
@@ -51,14 +54,17 @@ type Profile struct {
 	Carrier Carrier `yaml:"carrier"`
 	// Flow is the flow control that Init agrees with the modem: "none", "rtscts" or "xonxoff".
 	Flow Flow `yaml:"flow"`
-	// Baud is the only DTE rate that works, in bit/s. 0: whatever the line says.
+	// Baud is the only DTE rate that works, in bit/s. 0: any. It counts only for a line without a rate of its own, which a line of
+	// config.yaml always has: there it is carried, not used yet.
 	Baud int `yaml:"baud,omitempty"`
 
-	// ResultCodes are the family's numeric (V0) results beyond 0 to 8, as the words they stand for.
+	// ResultCodes are the family's numeric (V0) results beyond 0 to 8, as the words they stand for. Carried, not used yet: the set-up asks
+	// for words (V1), and of the numbers only the common ones are understood.
 	ResultCodes map[int]string `yaml:"result_codes,omitempty"`
-	// LostOnReset names the settings that the family forgets at a reset even when they were stored.
+	// LostOnReset names the settings that the family forgets at a reset even when they were stored. Carried, not used yet: the whole of
+	// Init follows every reset.
 	LostOnReset []string `yaml:"lost_on_reset,omitempty"`
-	// Traps are known oddities, each one sentence for people.
+	// Traps are known oddities, each one sentence for people. Carried, not used yet.
 	Traps []string `yaml:"traps,omitempty"`
 }
 
@@ -99,7 +105,8 @@ type CallerID struct {
 	// Format is what the modem then sends: "formatted" (NMBR= lines and their like), "raw" (MESG= in hexadecimal), "ring" (within
 	// the RING line), "fm-to" or "clip". The host understands all of them at any time; the word is for people.
 	Format string `yaml:"format,omitempty"`
-	// BeforeFirstRing: the lines come before the first RING (as in the United Kingdom), not between the first and the second.
+	// BeforeFirstRing: the lines come before the first RING (as in the United Kingdom), not between the first and the second. Carried,
+	// not used yet: the host takes caller id whenever it comes.
 	BeforeFirstRing bool `yaml:"before_first_ring,omitempty"`
 }
 

@@ -3,6 +3,7 @@ package hardware_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,38 @@ func TestProfileSurvivesYAML(t *testing.T) {
 		if err != nil || string(again) != string(text) {
 			t.Errorf("%s changed:\n%s\n%s", p.Name, text, again)
 		}
+	}
+}
+
+// docs/modem-profiles.md names every key, and its example is a profile.
+func TestDocumentation(t *testing.T) {
+	data, err := os.ReadFile("../docs/modem-profiles.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	var names func(reflect.Type)
+	names = func(of reflect.Type) {
+		for i := range of.NumField() {
+			f := of.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if !strings.Contains(text, "`"+name+"`") && !strings.Contains(text, "."+name+"`") {
+				t.Errorf("docs/modem-profiles.md does not name %s of %s", name, of.Name())
+			}
+			for f.Type.Kind() == reflect.Slice {
+				f.Type = f.Type.Elem()
+			}
+			if f.Type.Kind() == reflect.Struct {
+				names(f.Type)
+			}
+		}
+	}
+	names(reflect.TypeFor[hardware.Profile]())
+	_, example, _ := strings.Cut(text, "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	p, err := hardware.Parse([]byte(example), "acme.yaml")
+	if err != nil || p.Name != "acme" || len(p.Init) == 0 {
+		t.Errorf("the example: %+v, %v", p, err)
 	}
 }
 

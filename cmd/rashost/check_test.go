@@ -98,6 +98,28 @@ func TestFaultsOfLaterStagesAlone(t *testing.T) {
 	}
 }
 
+// TestProfileThatIgnoresCarrier: what ends a forgotten session is asked for wherever `carrier: ignore` comes from.
+func TestProfileThatIgnoresCarrier(t *testing.T) {
+	b := newBench(t)
+	modems := filepath.Join(b.dir, "modems")
+	if err := os.Mkdir(modems, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const profile = "name: deaf\ncarrier: ignore\nanswer: {source: s}\nhangup: {source: s}\n"
+	if err := os.WriteFile(filepath.Join(modems, "deaf.yaml"), []byte(profile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := "profiles: modems\n" + strings.Replace(commandsConfig, "name: modem1,", "name: modem1, modem: deaf,", 1)
+	for limit, code := range map[string]int{"idle: 1h": 0, "absolute: 1h": 2} {
+		if err := os.WriteFile(b.config, []byte(strings.Replace(text, "idle: 1h", limit, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, errs := b.run(code, "check"); code == 2 {
+			wantText(t, errs, ":4:9: lines[0].carrier: the profile deaf says ignore", "set services.shell.idle")
+		}
+	}
+}
+
 // TestCheckWarnsOfPluginsThatNobodyNeeds: they keep nobody from starting, and are said all the same.
 func TestCheckWarnsOfPluginsThatNobodyNeeds(t *testing.T) {
 	b := newBench(t)

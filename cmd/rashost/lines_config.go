@@ -28,6 +28,10 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			faults = append(faults, h.config.Fault(fmt.Sprintf("lines[%d].modem", i), err.Error(), err))
 			continue
 		}
+		if profile != nil && profile.Carrier == hardware.CarrierIgnore && l.Carrier == "auto" && h.config.Services[l.Service].Idle == 0 {
+			faults = append(faults, h.config.Fault(fmt.Sprintf("lines[%d].carrier", i), "the profile "+profile.Name+" says ignore, which needs a "+
+				"limit that ends a forgotten session: set services."+l.Service+".idle, or carrier: required", nil))
+		}
 		cfg := port.LineConfig{
 			Name: l.Name, Device: h.config.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity,
 			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),

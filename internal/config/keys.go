@@ -62,8 +62,8 @@ var keys = []key{
 		text: "Flow control. auto: what the modem profile says; none on a direct line."},
 	{path: "lines[].carrier", def: "auto", enum: []string{"auto", "required", "ignore"},
 		text: "How a lost call shows. required: DCD high within 5 s of CONNECT, its loss ends the call. ignore: DCD is never read, and " +
-			"the line's service needs `idle`. auto: what the modem profile says; with auto there too, required if DCD was low before and high after CONNECT of this call, else ignore; then the " +
-			"service should have `idle` or `absolute`."},
+			"the line's service needs `idle`. auto: what the modem profile says; with auto there too, required if DCD was low " +
+			"before and high after CONNECT of this call, else ignore; then the service should have `idle` or `absolute`."},
 	{path: "lines[].rings", def: "1", least: 1, most: 20, text: "Rings before the call is answered. Caller id often comes after the first."},
 	{path: "lines[].settle", def: "500ms", least: int64(millisecond), most: int64(30 * second), zero: true,
 		text: "Quiet time between CONNECT and the first byte sent to the caller. 0: none."},
