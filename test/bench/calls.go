@@ -11,6 +11,14 @@ import (
 	"time"
 )
 
+// The rows of single calls.
+const (
+	rowAnswer = "RING to ATA, p50 / p99"
+	rowPrompt = "CONNECT to first prompt byte, settle 0, p50 / p99"
+	rowCPU    = "CPU for a single call, children included"
+	rowDeaf   = "deaf after a call beyond the DTR time, p50 / p99"
+)
+
 // welcome is what every service says before it ends.
 const welcome = "WELCOME"
 
@@ -59,6 +67,10 @@ func latency(ctx context.Context, o options, t *table) error {
 	defer d.stop()
 	var answers, prompts durations
 	m := d.modems[0]
+	before, err := cpuOf(d.pid)
+	if err != nil {
+		return err
+	}
 	for i := range o.rounds {
 		k, err := m.call(script{name: "bench", end: welcome})
 		if err == nil {
@@ -73,8 +85,13 @@ func latency(ctx context.Context, o options, t *table) error {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}
-	t.add("RING to ATA, p50 / p99").put(rashost, "%s", answers).want("p50 <= 1 ms", answers.at(50) <= time.Millisecond)
-	t.add("CONNECT to first prompt byte, settle 0, p50 / p99").put(rashost, "%s", prompts).want("p50 <= 1 ms", prompts.at(50) <= time.Millisecond)
+	after, err := cpuOf(d.pid)
+	if err != nil {
+		return err
+	}
+	t.add(rowAnswer).put(rashost, "%s", answers).want("p50 <= 1 ms", answers.at(50) <= time.Millisecond)
+	t.add(rowPrompt).put(rashost, "%s", prompts).want("p50 <= 1 ms", prompts.at(50) <= time.Millisecond)
+	t.add(rowCPU).put(rashost, "%s ms", ms((after-before)/time.Duration(o.rounds)))
 	if o.peers {
 		return mgettyCalls(ctx, t)
 	}
@@ -215,9 +232,9 @@ func deaf(ctx context.Context, o options, t *table) error {
 		rounds    int
 		early     bool
 	}{
-		{"no DTR time", "0", 0, o.rounds, false},
-		{"no DTR time, RING before OK", "0", 0, o.rounds, true},
-		{"100 ms DTR time", "100ms", 100 * time.Millisecond, 50, false},
+		{"", "0", 0, o.rounds, false},
+		{", RING before OK", "0", 0, o.rounds, true},
+		{", 100 ms DTR time", "100ms", 100 * time.Millisecond, 50, false},
 	} {
 		d, err := boot(ctx, o, setup{lines: 1, dtr: k.dtr, service: g.service()})
 		if err != nil {
@@ -231,7 +248,7 @@ func deaf(ctx context.Context, o options, t *table) error {
 		for i := range times {
 			times[i] -= k.low
 		}
-		t.add("deaf after a call beyond the DTR time, "+k.name+", p50 / p99").put(rashost, "%s", times).
+		t.add(rowDeaf+k.name).put(rashost, "%s", times).
 			want("p50 <= 5 ms", times.at(50) <= 5*time.Millisecond)
 	}
 	return nil

@@ -19,8 +19,11 @@ func idle(ctx context.Context, o options, t *table) error {
 		return err
 	}
 	var rate float64
+	var private int
 	many, threads, err := sizeOf(ctx, o, o.lines, func(d *daemon) error {
-		rate, err = wakeUps(ctx, d.pid, o.idle)
+		if rate, err = wakeUps(ctx, d.pid, o.idle); err == nil {
+			private, err = anonymousOf(d.pid)
+		}
 		return err
 	})
 	if err != nil {
@@ -28,11 +31,11 @@ func idle(ctx context.Context, o options, t *table) error {
 	}
 	each := float64(many) / float64(o.lines)
 	slope := float64(many-few) / float64(o.lines-fewLines)
-	lines := fmt.Sprintf("%d idle lines: ", o.lines)
-	t.add(lines+"PSS for a line, base included").put(rashost, "%.1f KB", each).want("<= 24 KB", each <= 24)
-	t.add(fmt.Sprintf("PSS for each line between %d and %d", fewLines, o.lines)).put(rashost, "%.1f KB", slope).want("<= 10 KB", slope <= 10)
-	t.add(lines+"threads").put(rashost, "%d", threads).want("<= 16", threads <= 16)
-	t.add(lines+"context switches of the process").put(rashost, "%.2f /s", rate).want("<= 0.5 /s", rate <= 0.5)
+	t.add(rowPSS(o)).put(rashost, "%.1f KB", each).want("<= 24 KB", each <= 24)
+	t.add(rowPrivate(o)).put(rashost, "%.1f KB", float64(private)/float64(o.lines))
+	t.add(rowSlope(o)).put(rashost, "%.1f KB", slope).want("<= 10 KB", slope <= 10)
+	t.add(rowThreads(o)).put(rashost, "%d", threads).want("<= 16", threads <= 16)
+	t.add(rowSwitches(o)).put(rashost, "%.2f /s", rate).want("<= 0.5 /s", rate <= 0.5)
 	if o.peers {
 		return idlePeers(ctx, o, t)
 	}
@@ -82,4 +85,19 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-time.After(d):
 		return nil
 	}
+}
+
+// The rows of idle lines.
+func rowPSS(o options) string {
+	return fmt.Sprintf("%d idle lines: PSS for a line, base included", o.lines)
+}
+func rowPrivate(o options) string {
+	return fmt.Sprintf("%d idle lines: of it anonymous, without the program's file", o.lines)
+}
+func rowSlope(o options) string {
+	return fmt.Sprintf("PSS for each line between %d and %d", fewLines, o.lines)
+}
+func rowThreads(o options) string { return fmt.Sprintf("%d idle lines: threads", o.lines) }
+func rowSwitches(o options) string {
+	return fmt.Sprintf("%d idle lines: context switches of the process", o.lines)
 }

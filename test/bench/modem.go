@@ -20,6 +20,8 @@ type modem struct {
 	host *os.File // keeps the pty alive while the daemon has its end closed
 	buf  []byte
 	got  []byte // came and was not yet taken
+	// obeyed is when the last command was answered.
+	obeyed time.Time
 }
 
 func newModem() (*modem, error) {
@@ -117,6 +119,7 @@ func (m *modem) obey(ctx context.Context) error {
 			if err := m.say("OK"); err != nil {
 				return err
 			}
+			m.obeyed = time.Now()
 		}
 	}
 }

@@ -55,8 +55,11 @@ func fineCPU(pid int) (time.Duration, error) {
 	return total, nil
 }
 
-// selfCPU is our own processor time; childCPU that of our children that have ended.
+// selfCPU is our own processor time.
 func selfCPU() time.Duration { return usage(unix.RUSAGE_SELF) }
+
+// childCPU is that of our children that have ended, and of theirs.
+func childCPU() time.Duration { return usage(unix.RUSAGE_CHILDREN) }
 
 func usage(who int) time.Duration {
 	var u unix.Rusage
@@ -89,6 +92,11 @@ func machineCPU() (time.Duration, error) {
 // pssOf is the proportional memory of a process in KB: what it shares with others is divided among them.
 func pssOf(pid int) (int, error) {
 	return statusField(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
+}
+
+// anonymousOf is the part of it that is no file's.
+func anonymousOf(pid int) (int, error) {
+	return statusField(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss_Anon:")
 }
 
 func threadsOf(pid int) (int, error) {
