@@ -132,3 +132,68 @@ func TestHeldBytesAreReleasedInTime(t *testing.T) {
 		}
 	})
 }
+
+// chunkLine is a line whose bytes come in chunks. Whoever waits for more with a deadline learns at once that it has passed, so that nothing
+// waits for real; without one, the caller has gone.
+type chunkLine struct {
+	data     []byte
+	size     int
+	deadline time.Time
+}
+
+func (l *chunkLine) Read(p []byte) (int, error) {
+	switch {
+	case len(l.data) > 0:
+		n := copy(p, l.data[:min(l.size, len(l.data))])
+		l.data = l.data[n:]
+		return n, nil
+	case !l.deadline.IsZero():
+		return 0, os.ErrDeadlineExceeded
+	default:
+		return 0, io.EOF
+	}
+}
+
+func (l *chunkLine) Write(p []byte) (int, error)        { return len(p), nil }
+func (l *chunkLine) SetReadDeadline(t time.Time) error  { l.deadline = t; return nil }
+func (l *chunkLine) SetWriteDeadline(_ time.Time) error { return nil }
+
+// FuzzPPPGuard: what goes in comes out, in order and whole, unless it is PPP; then what came out is the beginning of it, and the rest is
+// not lost. Chunks and the sizes of reads change nothing.
+func FuzzPPPGuard(f *testing.F) {
+	for _, seed := range []string{
+		"", "bob\rsecret\r", "~bob~\r", "\x7e", "\x7e\x7e\x7e", "\x7e\xff\x03\xc0\x21\x01", "\x7e\xff\x7d\x23\xc0\x21", "\x7e\x7f\x7d\x23\x40\x21",
+		"name\r\x7e\xff\x7d\x23\xc0", "\x00\x7d\x7d\x7e\x7d\xff\x03", "\x7e\xff\x03\xc0 no",
+	} {
+		f.Add([]byte(seed), uint8(1), uint8(3))
+		f.Add([]byte(seed), uint8(255), uint8(1))
+	}
+	f.Fuzz(func(t *testing.T, in []byte, chunk, size uint8) {
+		pass := func(chunk, size uint8) ([]byte, bool) {
+			g := newPPPGuard(&chunkLine{data: bytes.Clone(in), size: int(chunk) + 1})
+			var out []byte
+			buf := make([]byte, int(size)+1)
+			for {
+				n, err := g.Read(buf)
+				out = append(out, buf[:n]...)
+				if err == nil {
+					continue
+				}
+				if g.found() != errors.Is(err, dialog.ErrCannotReceive) || !g.found() && !errors.Is(err, io.EOF) {
+					t.Fatalf("found %v, error %v", g.found(), err)
+				}
+				if rest := g.unread(bytes.Clone(out)); !bytes.HasPrefix(in, rest) || !g.found() && len(rest) != len(in) {
+					t.Fatalf("%q became %q and then %q", in, out, rest)
+				}
+				return out, g.found()
+			}
+		}
+		out, found := pass(chunk, size)
+		if !found && !bytes.Equal(out, in) || !bytes.HasPrefix(in, out) {
+			t.Fatalf("%q became %q, PPP %v", in, out, found)
+		}
+		if _, again := pass(0, 0); again != found {
+			t.Fatalf("%q is PPP in one piece %v, byte by byte %v", in, found, again)
+		}
+	})
+}

@@ -11,8 +11,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -328,4 +330,37 @@ func TestSilentClients(t *testing.T) {
 		t.Error(err)
 	}
 	r.stop()
+}
+
+// FuzzQuery parses any query of /v1/calls: it is refused in few words, or it stays within bounds and is the same when it is sent again.
+func FuzzQuery(f *testing.F) {
+	for _, seed := range []string{
+		"", "since=2026-01-02T03:04:05Z&line=modem1&user=bob&open=true&limit=7", "limit=10001", "limit=-1", "limit=1&limit=x", "since=%zz", ";=&%00",
+		"since=9999-99-99T00:00:00Z", "open=T", "line=%1b[2J&user=%ff", "limit=" + strings.Repeat("9", 100), "a=1;b=2&limit=3",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		q, err := parseQuery(&http.Request{URL: &url.URL{RawQuery: raw}})
+		if err != nil {
+			if text := err.Error(); len(text) > 300 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				t.Errorf("refused with %q", text)
+			}
+			return
+		}
+		if q.Limit < 0 || q.Limit > maxCalls {
+			t.Errorf("limit %d", q.Limit)
+		}
+		v := url.Values{"line": {q.Line}, "user": {q.User}, "open": {strconv.FormatBool(q.Open)}}
+		if !q.Since.IsZero() {
+			v.Set("since", q.Since.Format(time.RFC3339Nano))
+		}
+		if q.Limit > 0 {
+			v.Set("limit", strconv.Itoa(q.Limit))
+		}
+		again, err := parseQuery(&http.Request{URL: &url.URL{RawQuery: v.Encode()}})
+		if err != nil || !again.Since.Equal(q.Since) || again.Line != q.Line || again.User != q.User || again.Open != q.Open || again.Limit != q.Limit {
+			t.Errorf("%q is %+v, sent again %+v, %v", raw, q, again, err)
+		}
+	})
 }

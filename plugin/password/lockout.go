@@ -24,6 +24,8 @@ const (
 	// maxLockouts bounds the state. When it is full, the account that failed longest ago goes, one that is not locked out first.
 	maxLockouts     = 10_000
 	maxLockoutBytes = 8 << 20
+	// maxDenials bounds the count of one account: more tries change nothing.
+	maxDenials = 1 << 30
 	// lockoutRetry is how long the file is left alone after its lock could not be had.
 	lockoutRetry = 30 * time.Second
 	// defaultReset is the ResetTime of RAS's AccountLockout, 2880 minutes.
@@ -101,14 +103,30 @@ func loadLockouts(path string) (*lockoutState, identity, error) {
 	if err != nil {
 		return nil, identity{}, fmt.Errorf("lock-out state: %w", err)
 	}
-	var s lockoutState
-	if err := json.Unmarshal(data, &s); err != nil {
+	s, err := parseLockouts(data)
+	if err != nil {
 		return nil, identify(info), fmt.Errorf("lock-out state %s is damaged (remove it to forget all failures): %w", path, err)
 	}
-	if s.Version != lockoutVersion || s.Key == "" || len(s.Failures) > maxLockouts {
-		return nil, identify(info), fmt.Errorf("lock-out state %s is damaged (remove it to forget all failures): version %d", path, s.Version)
+	return s, identify(info), nil
+}
+
+// parseLockouts takes the text of the file. Numbers of failures that no count could have led to are damage: they would undo a lock.
+func parseLockouts(data []byte) (*lockoutState, error) {
+	var s lockoutState
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, err
 	}
-	return &s, identify(info), nil
+	switch {
+	case s.Version != lockoutVersion:
+		return nil, fmt.Errorf("version %d, known is %d", s.Version, lockoutVersion)
+	case s.Key == "":
+		return nil, errors.New("the key is missing")
+	case len(s.Failures) > maxLockouts:
+		return nil, fmt.Errorf("%d entries, at most %d are kept", len(s.Failures), maxLockouts)
+	case slices.ContainsFunc(s.Failures, func(f failures) bool { return f.Denials < 0 || f.Denials > maxDenials }):
+		return nil, errors.New("an impossible number of failures")
+	}
+	return &s, nil
 }
 
 // lockout counts failures per account and line, so that nobody can lock a user out of the other lines. It knows no difference
@@ -168,7 +186,7 @@ func (l *lockout) judge(name, line string, matched bool) bool {
 		}
 		return true
 	}
-	if f.Denials++; !locked {
+	if f.Denials = min(f.Denials+1, maxDenials); !locked {
 		f.Since = now.UTC()
 	}
 	f.Account, f.Line = key, line

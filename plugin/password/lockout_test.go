@@ -192,3 +192,47 @@ func TestLockoutWithoutFolder(t *testing.T) {
 		judges(t, mustLockout(t, l.path, 2, time.Hour), "alice", "modem1", "+", "n") // what was in memory is written
 	})
 }
+
+// FuzzLockouts opens any state. It is refused as damaged, or it counts: an account whose denials are used up is not let in, whatever the
+// state said before, and what is written can be read again.
+func FuzzLockouts(f *testing.F) {
+	alice := (&lockoutState{Key: "k"}).key("alice")
+	entry := func(denials, since string) string {
+		return fmt.Sprintf(`{"version":1,"key":"k","failures":[{"account":%q,"line":"modem1","denials":%s,"since":%q}]}`, alice, denials, since)
+	}
+	for _, seed := range []string{
+		"", "{}", "null", "[]", `{"version":1,"key":"k"}`, `{"version":1,"key":"k","failures":null}`, `{"version":2,"key":"k"}`,
+		entry("-9223372036854775808", "2999-01-01T00:00:00Z"), entry("9223372036854775807", "2999-01-01T00:00:00Z"),
+		entry("1073741824", "2999-01-01T00:00:00Z"), entry("2", "0001-01-01T00:00:00Z"), entry("1e3", "9999-12-31T23:59:59Z"),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		path := filepath.Join(t.TempDir(), "lockout.json")
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := openLockout(path, 2, time.Hour, discard)
+		if err != nil {
+			if !strings.Contains(err.Error(), path+" is damaged") {
+				t.Errorf("refused with %v", err)
+			}
+			return
+		}
+		for range 2 {
+			if l.judge("alice", "modem1", false) {
+				t.Error("a wrong password counted as right")
+			}
+		}
+		if l.judge("alice", "modem1", true) {
+			t.Error("an account was let in after two failures of two")
+		}
+		again, err := openLockout(path, 2, time.Hour, discard)
+		if err != nil {
+			t.Fatalf("what was written can't be read: %v", err)
+		}
+		if n := len(again.state.Failures); n == 0 || n > maxLockouts || again.judge("alice", "modem1", true) {
+			t.Errorf("after a restart there are %d entries, or the account is let in", n)
+		}
+	})
+}
