@@ -164,8 +164,20 @@ type Setup struct {
 	LockoutDenials, LockoutReset int
 	// Timeout is the whole dialog's limit in seconds, so that a plugin can warn before it strikes.
 	Timeout int
+	// Isolation is the dialog's `isolation`: "call", "line" or "shared". It says how many calls share the process of a plugin that runs
+	// in one of its own. User is the account that the process runs as, "" for that of the host. Limits bound the process.
+	Isolation, User string
+	Limits          Limits
+	// Warn takes a remark about settings that work and are unwise, for `rashost check` and the log. Nil drops it.
+	Warn func(text string)
 	// Log takes the plugin's messages; caller text must be escaped before it goes there.
 	Log *slog.Logger
+}
+
+// Limits bound the process of a plugin that runs in one of its own. Zero fields take the plugin's defaults.
+type Limits struct {
+	// Memory and FileSize are in MiB, CPU is in seconds of processor time; Files counts open files, Processes counts processes and threads.
+	Memory, FileSize, CPU, Files, Processes int
 }
 
 // Factory makes a plugin from its configuration. It must find every fault that can be found without a caller.
