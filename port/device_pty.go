@@ -32,6 +32,7 @@ type ptyDevice struct {
 	raw    syscall.RawConn
 	slave  string // /dev/pts/N
 	log    *slog.Logger
+	lock   *os.File // flock on PATH.lock
 	closed atomic.Bool
 	seen   atomic.Bool // the far end was there
 	hung   atomic.Bool // and went
@@ -53,11 +54,19 @@ func (o *ptyOpener) Open(ctx context.Context) (Device, error) {
 	if err := o.settings.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	master, slave, err := openPTY()
+	if !filepath.IsAbs(o.path) {
+		return nil, fmt.Errorf("link %q: must be an absolute path: %w", o.path, fs.ErrInvalid)
+	}
+	lock, err := lockLink(o.path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	d := &ptyDevice{path: name, master: master, slave: slave.Name(), log: o.log}
+	master, slave, err := openPTY()
+	if err != nil {
+		_ = unlockLink(lock)
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	d := &ptyDevice{path: name, master: master, slave: slave.Name(), log: o.log, lock: lock}
 	// The first close of the other end is what makes the kernel tell whether it is open.
 	_ = slave.Close()
 	if d.raw, err = master.SyscallConn(); err == nil {
@@ -65,10 +74,38 @@ func (o *ptyOpener) Open(ctx context.Context) (Device, error) {
 	}
 	if err != nil {
 		_ = master.Close()
+		_ = unlockLink(lock)
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return d, nil
 }
+
+// lockLink keeps the link for this process, so that a second daemon does not take over a line of ours unseen. unlockLink gives it back.
+func lockLink(link string) (*os.File, error) {
+	path := link + ".lock"
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, fmt.Errorf("%w: make the folder, and let the daemon's user write there", err)
+		}
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			pid := flockHolder(int(f.Fd()))
+			_ = f.Close()
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, &LockedError{Path: link, PID: pid, Command: commandOf(pid), Kind: LockFlock}
+			}
+			return nil, os.NewSyscallError("flock", err)
+		}
+		ours, err := f.Stat()
+		if now, nowErr := os.Lstat(path); err == nil && nowErr == nil && os.SameFile(ours, now) {
+			return f, nil
+		}
+		_ = f.Close() // whoever had it removed it meanwhile
+	}
+}
+
+// unlockLink removes the lock file while it is held: who opened it before finds that it has gone.
+func unlockLink(f *os.File) error { return errors.Join(os.Remove(f.Name()), f.Close()) }
 
 // openPTY makes a pty whose master works with deadlines and whose slave is raw, so that what we write is not echoed back before
 // the far end has set its terminal. The caller owns both files.
@@ -98,9 +135,6 @@ func openPTY() (master, slave *os.File, err error) {
 // placeLink makes link point to target at once. It replaces a link to a pty, which is ours or that of an earlier life, and
 // refuses anything else.
 func placeLink(target, link string) error {
-	if link == "" || !filepath.IsAbs(link) {
-		return fmt.Errorf("link %q: must be an absolute path: %w", link, fs.ErrInvalid)
-	}
 	info, err := os.Lstat(link)
 	switch {
 	case err == nil && info.Mode()&fs.ModeSymlink == 0:
@@ -220,7 +254,7 @@ func (d *ptyDevice) Close() error {
 			d.log.Warn("the link of the pty stays", "device", d.path, "error", err)
 		}
 	}
-	return d.master.Close()
+	return errors.Join(d.master.Close(), unlockLink(d.lock))
 }
 
 // Apply implements Device. A pty has no speed and no frame: the settings are only checked.

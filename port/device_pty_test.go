@@ -223,17 +223,44 @@ func TestPTYLink(t *testing.T) {
 	}
 }
 
-// A link that another line has put there since is not ours to remove.
+// A link that somebody has put there since is not ours to remove.
 func TestPTYLinkTakenOver(t *testing.T) {
 	first, link := openLinked(t)
-	second := open(t, NewOpener("pty:"+link, Settings{}))
+	other, far, err := openPTY()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = other.Close(), far.Close() }()
+	if err := placeLink(far.Name(), link); err != nil {
+		t.Fatal(err)
+	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if target, err := os.Readlink(link); err != nil || target != far.Name() {
+		t.Errorf("the link is %q, %v", target, err)
+	}
+}
+
+// One daemon at a time has a link, and a second does not disturb it. When the first is done, the next may have it, and no file is left.
+func TestPTYLinkIsLocked(t *testing.T) {
+	first, link := openLinked(t)
+	second := NewOpener("pty:"+link, Settings{})
+	var locked *LockedError
+	if d, err := second.Open(t.Context()); d != nil || !errors.As(err, &locked) || locked.PID != os.Getpid() || !strings.Contains(err.Error(), link) {
+		t.Fatalf("the second got %v, %v", d, err)
 	}
 	if _, err := openFar(t, link).Write([]byte("x")); err != nil {
 		t.Fatal(err)
 	}
-	readFull(t, second, 1)
+	readFull(t, first, 1)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, second)
+	if files, err := filepath.Glob(link + "*"); err != nil || len(files) != 2 {
+		t.Errorf("there are %v, want the link and its lock", files)
+	}
 }
 
 // The far end is hung up by our close, and finds a new pty at the link after the next open.

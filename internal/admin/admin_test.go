@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -328,6 +329,37 @@ func TestSilentClients(t *testing.T) {
 	}
 	if _, err := dial(t, r.path).Lines(t.Context()); err != nil {
 		t.Error(err)
+	}
+	r.stop()
+}
+
+// TestManyClients: whoever opens connections without end gets no more than a fixed number of them; the daemon's files stay free for
+// lines. When some are given back, others are served.
+func TestManyClients(t *testing.T) {
+	r := start(t)
+	var conns []net.Conn
+	for range maxConns {
+		conns = append(conns, send(t, r.path, ""))
+	}
+	client := dial(t, r.path) // connected by the kernel, waiting for a slot
+	served := make(chan error, 1)
+	go func() {
+		_, err := client.Lines(t.Context())
+		served <- err
+	}()
+	for len(r.server.listener.slots) < maxConns {
+		runtime.Gosched()
+	}
+	select {
+	case err := <-served:
+		t.Errorf("one more was served: %v", err)
+	default:
+	}
+	for _, c := range conns[:10] {
+		c.Close()
+	}
+	if err := <-served; err != nil {
+		t.Errorf("with free slots: %v", err)
 	}
 	r.stop()
 }

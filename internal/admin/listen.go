@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,6 +27,30 @@ type listener struct {
 	path string
 	file fs.FileInfo // of the socket, to remove no other
 	lock *os.File
+
+	slots chan struct{} // one for each connection
+}
+
+// Accept waits while there are as many connections as there may be: silent ones end by their time limits.
+func (l *listener) Accept() (net.Conn, error) {
+	l.slots <- struct{}{}
+	conn, err := l.AcceptUnix()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	return &slotConn{UnixConn: conn, free: sync.OnceFunc(func() { <-l.slots })}, nil
+}
+
+// slotConn gives its slot back when it is closed.
+type slotConn struct {
+	*net.UnixConn
+	free func()
+}
+
+func (c *slotConn) Close() error {
+	defer c.free()
+	return c.UnixConn.Close()
 }
 
 // listen takes the socket's path. A socket file that nobody listens on is replaced; one that somebody listens on is left alone.
@@ -48,7 +73,7 @@ func listen(ctx context.Context, path string) (l *listener, err error) {
 		return nil, err
 	}
 	fresh := path + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeSocket(fresh); err != nil {
 		return nil, err
 	}
 	u, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
@@ -59,7 +84,7 @@ func listen(ctx context.Context, path string) (l *listener, err error) {
 		return nil, err
 	}
 	u.SetUnlinkOnClose(false)
-	l = &listener{UnixListener: u, path: path, lock: lock}
+	l = &listener{UnixListener: u, path: path, lock: lock, slots: make(chan struct{}, maxConns)}
 	if err := errors.Join(os.Chmod(fresh, Mode), os.Rename(fresh, path)); err != nil {
 		_ = u.Close()
 		os.Remove(fresh)
@@ -70,6 +95,20 @@ func listen(ctx context.Context, path string) (l *listener, err error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// removeSocket removes what a daemon that was killed while starting left; a file of somebody else's stays.
+func removeSocket(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is needed for a moment and is no socket: move it away, or choose another `control`", path)
+	}
+	return os.Remove(path)
 }
 
 // Close stops listening and removes the socket, unless its path is somebody else's by now.

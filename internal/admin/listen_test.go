@@ -36,9 +36,12 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	_ = l.Close()
-	if err := os.WriteFile(path+".new", nil, 0o600); err != nil { // left by a daemon that was killed while it started
+	killed, err := net.ListenUnix("unix", &net.UnixAddr{Name: path + ".new"}) // left by a daemon that was killed while it started
+	if err != nil {
 		t.Fatal(err)
 	}
+	killed.SetUnlinkOnClose(false)
+	_ = killed.Close()
 	if _, err := Dial(t.Context(), path); !errors.Is(err, ErrNotRunning) {
 		t.Fatalf("a stale socket: %v", err)
 	}
@@ -84,6 +87,14 @@ func TestPlacesWhereNoSocketCanBe(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: got %v, want %s", path, err, want)
 		}
+	}
+	// Beside the socket, where it stands for a moment before it is moved to its place.
+	if err := os.Rename(file, filepath.Join(dir, "control.new")); err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(dir, "control.new")
+	if _, err := Listen(t.Context(), filepath.Join(dir, "control"), Options{Host: newFakeHost()}); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("got %v, want %s named", err, file)
 	}
 	if b, err := os.ReadFile(file); err != nil || string(b) != "precious" {
 		t.Errorf("the file was changed: %q, %v", b, err)

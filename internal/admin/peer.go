@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,7 @@ type peerKey struct{}
 
 // withPeer keeps the credentials of a connection in its context.
 func withPeer(ctx context.Context, conn net.Conn) context.Context {
-	u, ok := conn.(*net.UnixConn)
+	u, ok := conn.(syscall.Conn)
 	if !ok {
 		return ctx
 	}

@@ -19,6 +19,7 @@ const (
 	maxBody     = 4 << 10
 	maxHeader   = 8 << 10
 	maxWatchers = 64
+	maxConns    = 256
 	maxCalls    = 10_000
 	readTime    = 10 * time.Second
 	writeTime   = 30 * time.Second
@@ -65,7 +66,7 @@ func Listen(ctx context.Context, path string, o Options) (*Server, error) {
 		ReadHeaderTimeout: readTime,
 		ReadTimeout:       readTime,
 		WriteTimeout:      writeTime,
-		IdleTimeout:       time.Minute,
+		IdleTimeout:       readTime,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },

@@ -98,13 +98,18 @@ func (c *checker) lines() {
 	}
 }
 
-// sameDevice follows links, so that a tty with two names is found.
+// sameDevice follows links, so that a tty with two names is found. Where a pty's own link leads is not asked, it moves; its folder is.
 func sameDevice(device string) string {
 	if strings.HasPrefix(device, SimPrefix) {
 		return device
 	}
-	path := filepath.Clean(strings.TrimPrefix(device, PtyPrefix))
-	if real, err := filepath.EvalSymlinks(path); err == nil && !strings.HasPrefix(device, PtyPrefix) {
+	link, isPty := strings.CutPrefix(device, PtyPrefix)
+	path := filepath.Clean(link)
+	if isPty {
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+			return filepath.Join(dir, filepath.Base(path))
+		}
+	} else if real, err := filepath.EvalSymlinks(path); err == nil {
 		return real
 	}
 	return path

@@ -402,6 +402,20 @@ func TestOneDeviceUnderTwoNames(t *testing.T) {
 	}
 }
 
+func TestOnePTYUnderTwoFolders(t *testing.T) {
+	dir := t.TempDir()
+	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
+	if err := errors.Join(os.Mkdir(real, 0o700), os.Symlink(real, link)); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(good, "\"sim:a\"", "\"pty:"+real+"/line\"", 1)
+	text = strings.Replace(text, "dialogs:", "  - {name: b, device: \"pty:"+link+"/line\", dialog: staff, service: shell}\ndialogs:", 1)
+	_, err := load(t, text, testEnv)
+	if err == nil || !strings.Contains(err.Error(), "lines[1].device: is the device of lines[0] already") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestProfilesOfTheFile(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "mine.yaml"), []byte("x"), 0o600); err != nil {

@@ -28,6 +28,9 @@ import (
 // FileName is the database's name in the state directory; SQLite puts a -wal and a -shm file beside it.
 const FileName = "records.db"
 
+// errGone: the file that is open is no longer the one in the directory.
+var errGone = errors.New("the file has gone")
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 
@@ -41,6 +44,7 @@ type database struct {
 	db     *sql.DB
 	conn   *sql.Conn // the one connection; nil: not connected yet
 	upsert *sql.Stmt
+	file   fs.FileInfo // of the database when it was opened
 }
 
 // source is SQLite's URI of the database with pragmas.
@@ -58,11 +62,7 @@ func (d *database) connect(ctx context.Context) error {
 		return err
 	}
 	if err := d.open(ctx); err != nil {
-		if d.db != nil {
-			_ = d.db.Close()
-			d.db = nil
-		}
-		d.conn, d.upsert = nil, nil
+		d.disconnect()
 		return fmt.Errorf("%s: %w", filepath.Join(d.dir, FileName), classify(err))
 	}
 	return nil
@@ -97,7 +97,11 @@ func (d *database) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.file, err = f.Stat()
 	f.Close()
+	if err != nil {
+		return err
+	}
 	d.db, err = sql.Open("sqlite", source(d.dir, "rw", fmt.Sprintf("busy_timeout(%d)", d.busy.Milliseconds()),
 		"journal_mode(WAL)", "synchronous(FULL)"))
 	if err != nil {
@@ -165,8 +169,30 @@ const upsertSQL = `INSERT INTO calls (` + columns + `)
 const columns = `id, line, device, started, answered, decided, ended, caller_number, caller_name, caller_status, called, connect,
 	dialog, plugin, user, domain, verdict, code, events, service, octets_in, octets_out, cause, cause_name, reason, exit, steps`
 
-// save commits the batch in one transaction and returns the ids that belong to other calls already.
+// inPlace says whether what is open still is what stands in the directory. SQLite goes on writing to a file that was removed, and says nothing.
+func (d *database) inPlace() error {
+	now, err := os.Stat(filepath.Join(d.dir, FileName))
+	if err == nil && os.SameFile(now, d.file) {
+		return nil
+	}
+	d.disconnect()
+	return fmt.Errorf("%s: %w", filepath.Join(d.dir, FileName), errGone)
+}
+
+// save commits the batch in one transaction and returns the ids that belong to other calls already. When the file is no longer in its
+// place it is errGone, and the next connect makes a new one.
 func (d *database) save(ctx context.Context, batch []item) (clashes []string, err error) {
+	if err := d.inPlace(); err != nil {
+		return nil, err
+	}
+	clashes, err = d.commit(ctx, batch)
+	if err == nil {
+		err = d.inPlace()
+	}
+	return clashes, err
+}
+
+func (d *database) commit(ctx context.Context, batch []item) (clashes []string, err error) {
 	if _, err := d.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return nil, classify(err)
 	}
@@ -241,7 +267,8 @@ func encodeSteps(steps []Step) string {
 }
 
 // close gives everything back. What was committed is on disk already; an error here has nothing to tell.
-func (d *database) close() {
+// disconnect closes the database and keeps the directory's lock.
+func (d *database) disconnect() {
 	if d.upsert != nil {
 		_ = d.upsert.Close()
 	}
@@ -251,6 +278,11 @@ func (d *database) close() {
 	if d.db != nil {
 		_ = d.db.Close()
 	}
+	d.db, d.conn, d.upsert = nil, nil, nil
+}
+
+func (d *database) close() {
+	d.disconnect()
 	if d.lock != nil {
 		d.lock.Close()
 	}
@@ -297,6 +329,9 @@ func explain(err error) string {
 	case errors.Is(err, ErrDamaged):
 		advice = "the database is damaged: stop rashost, move " + FileName + ", " + FileName + "-wal and " + FileName +
 			"-shm away together, start again"
+	case errors.Is(err, errGone):
+		advice = "the database was removed or replaced while rashost runs: a new one is begun; to have the old one back, stop rashost, " +
+			"put it in its place with its -wal and -shm files, start again"
 	case code == sqlite3.SQLITE_FULL, errors.Is(err, unix.ENOSPC):
 		advice = "the disk is full: free some space"
 	case code == sqlite3.SQLITE_BUSY, code == sqlite3.SQLITE_LOCKED:

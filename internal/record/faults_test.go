@@ -109,6 +109,43 @@ func TestLockedDatabase(t *testing.T) {
 	wantLogged(t, &log, 1, 1)
 }
 
+// A database that is removed, moved away or replaced under the running host is seen at the next row: a new one is begun, it has the calls
+// that are under way, and the log says so.
+func TestDatabaseRemovedWhileRunning(t *testing.T) {
+	for name, take := range map[string]func(dir string) error{
+		"removed": func(dir string) error { return os.Remove(path(dir)) },
+		"all three removed": func(dir string) error {
+			return errors.Join(os.Remove(path(dir)), os.Remove(path(dir)+"-wal"), os.Remove(path(dir)+"-shm"))
+		},
+		"moved away": func(dir string) error { return os.Rename(path(dir), path(dir)+".old") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			var log syncBuffer
+			s := open(t, dir, Options{Log: log.logger()})
+			s.Start(Row{ID: "under way", Line: "line1"})
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := take(dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Start(Row{ID: "after", Line: "line2"}).Wait(t.Context()); err != nil {
+				t.Errorf("the next call is not recorded: %v", err)
+			}
+			if err := s.Flush(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if rows, err := s.reader.Calls(t.Context(), Query{}); err != nil || len(rows) != 2 {
+				t.Errorf("%d rows on disk, want 2: %v", len(rows), err)
+			}
+			if text := log.String(); strings.Count(text, "a new one is begun") != 1 {
+				t.Errorf("the log does not say so once: %s", text)
+			}
+		})
+	}
+}
+
 // A database that is locked when the host starts does not stop the start.
 func TestLockedAtOpen(t *testing.T) {
 	dir := t.TempDir()

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -90,6 +91,13 @@ func (s *Store) write(batch []item) error {
 		return nil
 	}
 	clashes, err := s.db.save(ctx, batch)
+	if errors.Is(err, errGone) {
+		s.opt.Log.Error("records: "+explain(err), "dir", s.db.dir)
+		s.queueAll()
+		if err = s.db.connect(ctx); err == nil {
+			clashes, err = s.db.save(ctx, batch)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -100,6 +108,18 @@ func (s *Store) write(batch []item) error {
 	s.lost += uint64(len(clashes))
 	s.mu.Unlock()
 	return nil
+}
+
+// queueAll queues the rows of all calls that are under way, because the new database knows none of them.
+func (s *Store) queueAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.calls {
+		if !e.dirty {
+			e.dirty = true
+			s.dirty = append(s.dirty, e)
+		}
+	}
 }
 
 // saved forgets what is on disk and says whether there is more to write.
