@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -399,6 +400,30 @@ func TestOneDeviceUnderTwoNames(t *testing.T) {
 	_, err := load(t, text, testEnv)
 	if err == nil || !strings.Contains(err.Error(), "lines[1].device: is the device of lines[0] already") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Merges multiply what stands in a file. What is looked at, reported and kept stays bounded: this file has 40,000 keys and merges that
+// would make 200 million of them.
+func TestMergesDoNotMultiply(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("x: &x {")
+	for i := range 5000 {
+		fmt.Fprintf(&b, "k%d: 1, ", i)
+	}
+	b.WriteString("}\nlines:\n")
+	for range 40_000 {
+		b.WriteString("- {<<: *x}\n")
+	}
+	_, err := load(t, b.String(), testEnv)
+	var faults Faults
+	if !errors.As(err, &faults) || len(faults) > maxFaults+10 {
+		t.Fatalf("%d faults, %.200v", len(faults), err)
+	}
+	for _, want := range []string{"too many aliases", "more faults", "k0: is not a key here"} {
+		if n := strings.Count(err.Error(), want); n != 1 {
+			t.Errorf("%q stands there %d times", want, n)
+		}
 	}
 }
 

@@ -19,22 +19,24 @@ type walker struct {
 	file   string
 	keys   map[string]*key // nil for the options of plugins
 	faults Faults
-	more   int             // faults that were not kept
-	places places          // of each value that is set
-	bad    map[string]bool // paths that have a fault already
-	open   []*yaml.Node    // anchors being expanded, against cycles
-	budget int             // nodes still allowed, against alias bombs
+	more   int                 // faults that were not kept
+	places places              // of each value that is set
+	bad    map[string]bool     // paths that have a fault already
+	open   []*yaml.Node        // anchors being expanded, against cycles
+	budget int                 // nodes still allowed, against alias bombs
+	spent  bool                // the budget was exceeded, and that was reported
+	told   map[*yaml.Node]bool // unknown keys that were reported
 }
 
 // Bounds of what is looked at. The YAML library compares each key of a mapping with every other.
 const (
 	maxNodes  = 200_000
 	maxKeys   = 10_000 // of one mapping
-	maxFaults = 1000
+	maxFaults = 100
 )
 
 func newWalker(file string, keys map[string]*key) *walker {
-	return &walker{file: file, keys: keys, places: places{}, bad: map[string]bool{}, budget: maxNodes}
+	return &walker{file: file, keys: keys, places: places{}, bad: map[string]bool{}, told: map[*yaml.Node]bool{}, budget: maxNodes}
 }
 
 // all returns the faults in order, nil when there are none.
@@ -62,11 +64,11 @@ func join(path, name string) string {
 }
 
 func (w *walker) fault(at place, path, text string) {
-	w.bad[path] = true
 	if len(w.faults) >= maxFaults {
 		w.more++
 		return
 	}
+	w.bad[path] = true
 	w.faults = append(w.faults, Fault{File: w.file, Line: at.line, Column: at.column, Path: path, Text: text})
 }
 
@@ -82,10 +84,7 @@ var (
 
 // value checks n, which stands at where, against t. from is the place to name when n itself is empty.
 func (w *walker) value(n *yaml.Node, t reflect.Type, s spot, from place) {
-	if w.budget--; w.budget < 0 {
-		if w.budget == -1 {
-			w.fault(from, s.path, "too many aliases: the file grows beyond bounds when they are expanded")
-		}
+	if w.budget--; w.overspent(from, s) {
 		return
 	}
 	if n.Kind == yaml.AliasNode {
@@ -131,6 +130,19 @@ func (w *walker) value(n *yaml.Node, t reflect.Type, s spot, from place) {
 		w.list(n, t, s)
 	default: // leaves, done above
 	}
+}
+
+// overspent says, and reports once, that the file has grown beyond bounds.
+func (w *walker) overspent(from place, s spot) bool {
+	if w.budget >= 0 {
+		return false
+	}
+	if !w.spent {
+		w.spent = true
+		w.faults = append(w.faults, Fault{File: w.file, Line: from.line, Column: from.column, Path: s.path,
+			Text: "too many aliases: the file grows beyond bounds when they are expanded"})
+	}
+	return true
 }
 
 // leaf tells whether t is checked as one value by decoding it.
@@ -213,6 +225,10 @@ func (w *walker) entries(n *yaml.Node, s spot) []entry {
 		n.Content = nil
 		return nil
 	}
+	if w.budget -= len(n.Content) / 2; w.overspent(at(n), s) {
+		n.Content = nil
+		return nil
+	}
 	var own, merged []entry
 	var kept []*yaml.Node
 	defer func() { n.Content = kept }()
@@ -249,9 +265,7 @@ func (w *walker) entries(n *yaml.Node, s spot) []entry {
 }
 
 func (w *walker) merged(v *yaml.Node, s spot) []entry {
-	if w.budget -= 1 + len(v.Content); w.budget < 0 {
-		return nil
-	}
+	w.budget--
 	switch v.Kind {
 	case yaml.AliasNode:
 		if slices.Contains(w.open, v.Alias) {
@@ -288,7 +302,7 @@ func (w *walker) structure(n *yaml.Node, t reflect.Type, s spot, from place) {
 	for _, e := range w.entries(n, s) {
 		ft, known := fields[e.key.Value]
 		if !known {
-			w.fault(at(e.key), join(s.path, shownKey(e.key.Value)), unknownKey(e.key.Value, s, fields))
+			w.unknown(e.key, s, fields)
 			continue
 		}
 		set[e.key.Value] = !isNull(e.value)
@@ -299,6 +313,16 @@ func (w *walker) structure(n *yaml.Node, t reflect.Type, s spot, from place) {
 			w.fault(from, f.path, "is missing: give "+w.keys[f.key].allows(false))
 		}
 	}
+}
+
+// unknown says once that a key is unknown, however often aliases and merges bring it along.
+func (w *walker) unknown(k *yaml.Node, s spot, fields map[string]reflect.Type) {
+	if w.told[k] || len(w.faults) >= maxFaults {
+		w.more++
+		return
+	}
+	w.told[k] = true
+	w.fault(at(k), join(s.path, shownKey(k.Value)), unknownKey(k.Value, s, fields))
 }
 
 func (w *walker) mapping(n *yaml.Node, t reflect.Type, s spot) {
