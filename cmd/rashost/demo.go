@@ -19,7 +19,7 @@ import (
 	"rashost/internal/caller"
 	"rashost/internal/config"
 	"rashost/internal/record"
-	"rashost/plugin/password"
+	"rashost/plugin/users"
 	"rashost/port/modemsim"
 )
 
@@ -106,11 +106,11 @@ func writeDemo(dir string) (*config.Config, error) {
 	if err := os.WriteFile(path, fmt.Appendf(nil, demoConfig, runAs), 0o600); err != nil {
 		return nil, err
 	}
-	f, err := password.NewFile(filepath.Join(dir, "users.yaml"))
+	f, err := users.NewFile(filepath.Join(dir, "users.yaml"))
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Add(demoUser, []byte(demoPassword)); err != nil {
+	if err := f.Add(demoUser, []byte(demoPassword), users.Verifiers{}); err != nil {
 		return nil, err
 	}
 	env, err := configEnv()

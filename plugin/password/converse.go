@@ -8,6 +8,7 @@ import (
 
 	"rashost/dialog/terminal"
 	"rashost/plugin"
+	"rashost/plugin/users"
 )
 
 // The fixed texts that a caller sees.
@@ -83,7 +84,7 @@ func (p *Plugin) login(ctx context.Context, t *terminal.Terminal, line string) (
 			return last, err
 		}
 		if ok {
-			return caller{name: user.Name, granted: true}, nil
+			return caller{name: user, granted: true}, nil
 		}
 		attempts--
 		if err := t.Print(textDenied); err != nil {
@@ -104,7 +105,7 @@ func (p *Plugin) ask(t *terminal.Terminal) (name string, secret []byte, err erro
 		return "", nil, err
 	}
 	name = string(text)
-	secret, err = t.ReadLine(terminal.Line{Prompt: p.options.Password, Secret: true, Max: MaxSecret + 1})
+	secret, err = t.ReadLine(terminal.Line{Prompt: p.options.Password, Secret: true, Max: users.MaxSecret + 1})
 	return name, secret, err
 }
 

@@ -6,17 +6,15 @@ package password
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"rashost/plugin"
+	"rashost/plugin/users"
 )
 
 // Limits and defaults of the dialog.
@@ -36,6 +34,13 @@ type Options struct {
 	Password string `yaml:"password"`
 }
 
+// passwords compares one password with a hash; it is *users.Hashes.
+type passwords interface {
+	Check(ctx context.Context, hash string, secret []byte) (bool, error)
+	Renew(ctx context.Context, hash string, secret []byte) (string, error)
+	Kind(hash string) string
+}
+
 // Plugin is the password plugin of one dialog.
 type Plugin struct {
 	log      *slog.Logger
@@ -44,12 +49,16 @@ type Plugin struct {
 	attempts int
 	timeout  time.Duration // of the whole dialog, 0 when unknown
 
-	users   *store
-	file    *File
-	hashes  *hashes
-	gate    *semaphore.Weighted
-	nobody  digest   // compared for names that have no hash
-	lockout *lockout // nil: off
+	users   *users.Store
+	hashes  passwords
+	lockout *users.Lockout // nil: off
+}
+
+// Needs says for `rashost user` which user file the options name and what the plugin needs of every user.
+func Needs(decode func(into any) error) (file string, v users.Verifiers, err error) {
+	var o Options
+	err = decode(&o)
+	return o.File, users.Verifiers{Hash: true}, err
 }
 
 // New makes the plugin of one dialog; it is a plugin.Factory. Where several dialogs use the plugin, NewFactory keeps the number of
@@ -58,13 +67,13 @@ func New(s plugin.Setup) (plugin.Plugin, error) { return NewFactory()(s) }
 
 // NewFactory returns a plugin.Factory whose plugins together compute at most one hash per core at a time.
 func NewFactory() plugin.Factory {
-	gate := semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))
+	shared := sync.OnceValues(users.NewHashes)
 	return func(s plugin.Setup) (plugin.Plugin, error) {
-		h, err := newHashes()
+		h, err := shared()
 		if err != nil {
 			return nil, err
 		}
-		p, err := newPlugin(s, gate, h)
+		p, err := newPlugin(s, h)
 		if err != nil {
 			return nil, err // not p: a nil *Plugin in a Plugin is not nil
 		}
@@ -73,10 +82,8 @@ func NewFactory() plugin.Factory {
 }
 
 // newPlugin checks the settings and reads the files.
-func newPlugin(s plugin.Setup, gate *semaphore.Weighted, h *hashes) (*Plugin, error) {
-	p := &Plugin{
-		log: s.Log, gate: gate, hashes: h, attempts: s.Attempts, banner: s.Banner, timeout: time.Duration(s.Timeout) * time.Second,
-	}
+func newPlugin(s plugin.Setup, hashes passwords) (*Plugin, error) {
+	p := &Plugin{log: s.Log, hashes: hashes, attempts: s.Attempts, banner: s.Banner, timeout: time.Duration(s.Timeout) * time.Second}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -140,28 +147,13 @@ func checkText(what, text string, most int) error {
 	return nil
 }
 
-// open reads the user file and the lock-out state and makes the hash for names that have none.
-func (p *Plugin) open(path string, s plugin.Setup) error {
-	var err error
-	p.file = &File{path: path, hashes: p.hashes}
-	if p.users, err = openStore(path, p.hashes, p.log); err != nil {
+// open reads the user file and the lock-out state.
+func (p *Plugin) open(path string, s plugin.Setup) (err error) {
+	if p.users, err = users.OpenStore(path, p.log); err != nil || s.LockoutDenials == 0 {
 		return err
 	}
-	if s.LockoutDenials > 0 {
-		reset := time.Duration(s.LockoutReset) * time.Second
-		if reset == 0 {
-			reset = defaultReset
-		}
-		if p.lockout, err = openLockout(LockoutPath(s.StateDir, s.Dialog), s.LockoutDenials, reset, p.log); err != nil {
-			return err
-		}
-	}
-	hash, err := p.hashes.make([]byte(rand.Text()))
-	if err != nil {
-		return err
-	}
-	parsed, err := p.hashes.parse(hash)
-	p.nobody = parsed.digest
+	reset := time.Duration(s.LockoutReset) * time.Second
+	p.lockout, err = users.OpenLockout(users.LockoutPath(s.StateDir, s.Dialog), s.LockoutDenials, reset, p.log)
 	return err
 }
 
@@ -178,63 +170,46 @@ func (p *Plugin) SecurityDialogEnd(plugin.HPORT) plugin.Code { return plugin.Err
 
 // KnownUser says whether the name is in the user file. A record may show such a name; any other may have been a password typed at
 // the wrong prompt.
-func (p *Plugin) KnownUser(name string) bool {
-	_, ok := p.users.known(name)
-	return ok
-}
+func (p *Plugin) KnownUser(name string) bool { return p.users.Known(name) }
 
-// check compares a name and a password and returns the user that they belong to. Every outcome but an ended ctx costs one hash.
-func (p *Plugin) check(ctx context.Context, name string, secret []byte, line string) (user account, ok bool, err error) {
-	user, known := p.users.find(name)
-	against := p.nobody
-	usable := known && !user.Disabled && plugin.ValidUserName(name) && checkSecret(secret) == nil
-	if usable {
-		against = user.parsed.digest
-	}
-	matched, err := p.compare(ctx, against, secret)
+// check compares a name and a password and returns the name of the user that they belong to, as stored. Every outcome but an ended ctx
+// costs one hash.
+func (p *Plugin) check(ctx context.Context, name string, secret []byte, line string) (user string, ok bool, err error) {
+	account, known, err := p.users.Lookup(ctx, name)
 	if err != nil {
-		return account{}, false, err
+		return "", false, err
 	}
-	ok = matched && usable
+	hash := ""
+	if known && !account.Disabled && plugin.ValidUserName(name) {
+		hash = account.Hash
+	}
+	if ok, err = p.hashes.Check(ctx, hash, secret); err != nil {
+		return "", false, err
+	}
 	if p.lockout != nil {
-		ok = p.lockout.judge(name, line, ok)
+		ok = p.lockout.Judge(name, line, ok)
 	}
 	if !ok {
-		return account{}, false, nil
+		return "", false, nil
 	}
-	if !user.parsed.current {
-		p.rehash(ctx, user, secret)
-	}
-	return user, true, nil
+	p.renew(ctx, account, secret)
+	return account.Name, true, nil
 }
 
-// compare waits for its turn and computes one hash.
-func (p *Plugin) compare(ctx context.Context, against digest, secret []byte) (bool, error) {
-	if err := p.gate.Acquire(ctx, 1); err != nil {
-		return false, err
-	}
-	defer p.gate.Release(1)
-	return against.MatchBytes(secret), nil
-}
-
-// rehash gives a user who has just logged in the default hash. A failure is only logged: the user is who the user is.
-func (p *Plugin) rehash(ctx context.Context, user account, secret []byte) {
-	hash, err := p.newHash(ctx, secret)
-	if err == nil {
-		err = p.file.rehash(ctx, user.Name, user.Hash, hash)
-	}
-	if err != nil {
-		p.log.Warn("password not rehashed", "user", user.Name, "kind", user.parsed.kind, "error", err)
+// renew gives a user who has just logged in a hash of the default kind and cost, if it is another one. A failure is only logged: the
+// user is who the user is.
+func (p *Plugin) renew(ctx context.Context, account users.Account, secret []byte) {
+	next, err := p.hashes.Renew(ctx, account.Hash, secret)
+	if err == nil && next == "" {
 		return
 	}
-	p.log.Info("password rehashed", "user", user.Name, "from", user.parsed.kind)
-}
-
-// newHash waits for its turn and computes a default hash.
-func (p *Plugin) newHash(ctx context.Context, secret []byte) (string, error) {
-	if err := p.gate.Acquire(ctx, 1); err != nil {
-		return "", err
+	if err == nil {
+		err = p.users.UpdateHash(ctx, account.Name, account.Hash, next)
 	}
-	defer p.gate.Release(1)
-	return p.hashes.make(secret)
+	kind := p.hashes.Kind(account.Hash)
+	if err != nil {
+		p.log.Warn("password not rehashed", "user", account.Name, "kind", kind, "error", err)
+		return
+	}
+	p.log.Info("password rehashed", "user", account.Name, "from", kind)
 }

@@ -141,8 +141,8 @@ func TestImports(t *testing.T) {
 
 // importFault says what is wrong with an import, "" when nothing is. Tests may use any of our packages but commands.
 func importFault(from, to string, test bool) string {
-	if to == yaml && !test && !slices.Contains([]string{"internal/config", "hardware", "plugin/password"}, from) {
-		return yaml + " is for internal/config, hardware and plugin/password"
+	if to == yaml && !test && !slices.Contains([]string{"internal/config", "hardware", "plugin/users"}, from) {
+		return yaml + " is for internal/config, hardware and plugin/users"
 	}
 	ours, ok := strings.CutPrefix(to, module+"/")
 	switch {

@@ -1,4 +1,4 @@
-package password
+package users
 
 import (
 	"errors"
@@ -54,30 +54,30 @@ type kind struct {
 	check   func(fields []string) error // fields are the pattern's groups; nil means that nothing is to be checked
 }
 
-// hashes knows the accepted hashes and makes new ones.
-type hashes struct {
+// hasher knows the accepted hashes and makes new ones.
+type hasher struct {
 	kinds  []kind
-	hasher *argon2.Hasher
+	argon2 *argon2.Hasher
 }
 
-// newHashes registers exactly the accepted algorithms.
-func newHashes() (*hashes, error) {
+// newHasher registers exactly the accepted algorithms.
+func newHasher() (*hasher, error) {
 	decoder := crypt.NewDecoder()
 	for _, register := range []func(algorithm.DecoderRegister) error{
 		argon2.RegisterDecoderArgon2id, bcrypt.RegisterDecoderStandard, scrypt.RegisterDecoderYescrypt,
 		shacrypt.RegisterDecoderSHA256, shacrypt.RegisterDecoderSHA512,
 	} {
 		if err := register(decoder); err != nil {
-			return nil, fmt.Errorf("password: hashes: %w", err)
+			return nil, fmt.Errorf("hashes: %w", err)
 		}
 	}
-	hasher, err := argon2.New(argon2.WithVariant(argon2.VariantID), argon2.WithM(defaultMemory), argon2.WithT(defaultPasses),
+	defaults, err := argon2.New(argon2.WithVariant(argon2.VariantID), argon2.WithM(defaultMemory), argon2.WithT(defaultPasses),
 		argon2.WithP(defaultLanes), argon2.WithK(32), argon2.WithS(16))
 	if err != nil {
-		return nil, fmt.Errorf("password: hashes: %w", err)
+		return nil, fmt.Errorf("hashes: %w", err)
 	}
 	const b64, crypt64 = `[A-Za-z0-9+/]`, `[./A-Za-z0-9]`
-	return &hashes{hasher: hasher, kinds: []kind{
+	return &hasher{argon2: defaults, kinds: []kind{
 		{"argon2id", regexp.MustCompile(`^\$argon2id\$v=19\$m=(\d{1,10}),t=(\d{1,10}),p=(\d{1,10})\$(` + b64 + `{11,86})\$(` + b64 + `{22,86})$`),
 			decoder.Decode, checkArgon2},
 		{"bcrypt", regexp.MustCompile(`^\$2[aby]\$(\d\d)\$` + crypt64 + `{53}$`), decoder.Decode, checkBcrypt},
@@ -89,7 +89,7 @@ func newHashes() (*hashes, error) {
 }
 
 // parse reads a hash text and refuses what costs too much. Nothing is computed. The error never repeats the hash.
-func (h *hashes) parse(text string) (parsed, error) {
+func (h *hasher) parse(text string) (parsed, error) {
 	for _, k := range h.kinds {
 		fields := k.pattern.FindStringSubmatch(text)
 		if fields == nil {
@@ -113,10 +113,10 @@ func (h *hashes) parse(text string) (parsed, error) {
 }
 
 // make returns the default hash of secret.
-func (h *hashes) make(secret []byte) (string, error) {
-	d, err := h.hasher.Hash(string(secret))
+func (h *hasher) make(secret []byte) (string, error) {
+	d, err := h.argon2.Hash(string(secret))
 	if err != nil {
-		return "", fmt.Errorf("password: hash: %w", err)
+		return "", fmt.Errorf("hash: %w", err)
 	}
 	return d.Encode(), nil
 }

@@ -1,4 +1,4 @@
-package password
+package users
 
 import (
 	"context"
@@ -34,20 +34,33 @@ func identify(info fs.FileInfo) identity {
 	return identity{dev: st.Dev, ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-// readFile reads a file and its identity as one: both belong to the opened file.
+// openFlags are for reading a file of ours. Something else in its place, such as a FIFO, must not make the opening wait.
+const openFlags = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
+
+// openRegular opens a file for reading, and nothing but a file.
+func openRegular(path string, flags int) (*os.File, fs.FileInfo, error) {
+	f, err := os.OpenFile(path, openFlags|flags, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: not a regular file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// readFile reads a file of at most limit bytes and its identity as one: both belong to the opened file.
 func readFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(path)
+	f, info, err := openRegular(path, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a regular file", path)
-	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, nil, err
@@ -58,33 +71,39 @@ func readFile(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	return data, info, nil
 }
 
-// writeFile replaces a file as a whole: after a crash it is the old one or the new one. A file that is there keeps its owner and its
-// permissions; a new one gets 0600 and, when root makes it, the owner of its folder, so that the daemon can read it. The caller holds
-// the lock.
+// writeFile replaces a file as a whole: after a crash it is the old one or the new one. A file that is there keeps its permissions and,
+// where possible, its owner and group; a new one gets 0600 and, when root makes it, the owner of its folder, so that the daemon can
+// read it. The caller holds the lock.
 func writeFile(path string, data []byte) (err error) {
-	temp := path + ".new"
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dir := filepath.Dir(path)
+	mode := fs.FileMode(0o600)
+	model, err := os.Stat(path)
+	switch {
+	case err == nil && !model.Mode().IsRegular():
+		return fmt.Errorf("%s: not a regular file", path)
+	case err == nil:
+		mode = model.Mode().Perm()
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
+	case os.Geteuid() == 0:
+		if model, err = os.Stat(dir); err != nil {
+			return err
+		}
 	}
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".") // has mode 0600
 	if err != nil {
 		return err
 	}
 	defer func() {
+		f.Close()
 		if err != nil {
-			os.Remove(temp)
+			os.Remove(f.Name())
 		}
 	}()
-	defer f.Close()
-	mode := fs.FileMode(0o600)
-	model, err := os.Stat(path)
-	if err == nil {
-		mode = model.Mode().Perm()
-	} else if model, err = os.Stat(filepath.Dir(path)); err != nil {
-		return err
-	}
-	if err := adopt(f, model); err != nil {
-		return err
+	if model != nil {
+		if mode, err = adopt(f, model, mode); err != nil {
+			return err
+		}
 	}
 	if err := f.Chmod(mode); err != nil {
 		return err
@@ -95,19 +114,33 @@ func writeFile(path string, data []byte) (err error) {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, path); err != nil {
+	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(dir)
 }
 
-// adopt gives f the owner of model. Only root can, and only root needs to.
-func adopt(f *os.File, model fs.FileInfo) error {
-	st, ok := model.Sys().(*syscall.Stat_t)
-	if !ok || os.Geteuid() != 0 {
-		return nil
+// adopt gives f the owner and group of model and returns the permissions that f may have. Only root can give files away; anybody
+// else keeps the group if it is one of theirs, and where it is not, the permissions of the group go: they would be another group's.
+func adopt(f *os.File, model fs.FileInfo, mode fs.FileMode) (fs.FileMode, error) {
+	want, ok := model.Sys().(*syscall.Stat_t)
+	if !ok {
+		return mode, nil
 	}
-	return f.Chown(int(st.Uid), int(st.Gid))
+	if os.Geteuid() == 0 {
+		return mode, f.Chown(int(want.Uid), int(want.Gid))
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if has, ok := info.Sys().(*syscall.Stat_t); ok && has.Gid == want.Gid {
+		return mode, nil
+	}
+	if f.Chown(-1, int(want.Gid)) != nil {
+		mode &^= 0o070
+	}
+	return mode, nil
 }
 
 // syncDir makes a rename in dir last.
@@ -151,17 +184,17 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 
 // openLock opens a lock file and makes it if need be. Root leaves a new one to the owner of the folder.
 func openLock(name string) (*os.File, error) {
-	const flags = os.O_RDONLY | syscall.O_NOFOLLOW
-	f, err := os.OpenFile(name, flags|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(name, os.O_RDONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return os.OpenFile(name, flags, 0)
+		f, _, err = openRegular(name, syscall.O_NOFOLLOW)
+		return f, err
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || os.Geteuid() != 0 {
+		return f, err
 	}
 	dir, err := os.Stat(filepath.Dir(name))
 	if err == nil {
-		err = adopt(f, dir)
+		_, err = adopt(f, dir, 0)
 	}
 	if err != nil {
 		f.Close()

@@ -1,4 +1,4 @@
-package password
+package users
 
 import (
 	"context"
@@ -28,9 +28,10 @@ const (
 	maxDenials = 1 << 30
 	// lockoutRetry is how long the file is left alone after its lock could not be had.
 	lockoutRetry = 30 * time.Second
-	// defaultReset is the ResetTime of RAS's AccountLockout, 2880 minutes.
-	defaultReset = 2880 * time.Minute
 )
+
+// DefaultReset is how long failures count when nothing else is said: the ResetTime of RAS's AccountLockout.
+const DefaultReset = 2880 * time.Minute
 
 // LockoutPath is where the dialog keeps its failures, for Unlock.
 func LockoutPath(stateDir, dialog string) string {
@@ -81,7 +82,7 @@ type lockoutState struct {
 // key returns the name that failures of an account go by.
 func (s *lockoutState) key(name string) string {
 	mac := hmac.New(sha256.New, []byte(s.Key))
-	mac.Write([]byte(fold(name)))
+	mac.Write([]byte(Fold(name)))
 	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
@@ -129,9 +130,9 @@ func parseLockouts(data []byte) (*lockoutState, error) {
 	return &s, nil
 }
 
-// lockout counts failures per account and line, so that nobody can lock a user out of the other lines. It knows no difference
-// between names that exist and names that do not.
-type lockout struct {
+// Lockout counts failures per account and line, so that nobody can lock a user out of the other lines. It knows no difference
+// between names that exist and names that do not. The counts outlive a restart. All methods may be called from any goroutine.
+type Lockout struct {
 	path    string
 	denials int
 	reset   time.Duration
@@ -145,9 +146,17 @@ type lockout struct {
 	nextTry time.Time // of the file after its lock could not be had
 }
 
-// openLockout reads the state of an earlier run.
-func openLockout(path string, denials int, reset time.Duration, log *slog.Logger) (*lockout, error) {
-	l := &lockout{path: path, denials: denials, reset: reset, log: log, state: &lockoutState{Version: lockoutVersion, Key: rand.Text()}}
+// OpenLockout reads the state of an earlier run, if there is one, from path (see LockoutPath). An account is locked out on a line after
+// denials failures in a row, until reset has passed since the last of them; reset 0 means DefaultReset. Error: a state that is damaged
+// or can't be read.
+func OpenLockout(path string, denials int, reset time.Duration, log *slog.Logger) (*Lockout, error) {
+	if reset == 0 {
+		reset = DefaultReset
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	l := &Lockout{path: path, denials: denials, reset: reset, log: log, state: &lockoutState{Version: lockoutVersion, Key: rand.Text()}}
 	state, id, err := loadLockouts(path)
 	switch {
 	case err == nil:
@@ -158,10 +167,10 @@ func openLockout(path string, denials int, reset time.Duration, log *slog.Logger
 	return l, nil
 }
 
-// judge takes the outcome of a comparison and returns the one that counts: false while the account is locked out on the line. A
+// Judge takes the outcome of a comparison and returns the one that counts: false while the account is locked out on the line. A
 // success forgets the account's failures on the line, everything else is counted and written, so that a try costs the same whether
 // the account exists, is locked out, or neither. A file that cannot be used leaves the count in memory.
-func (l *lockout) judge(name, line string, matched bool) bool {
+func (l *Lockout) Judge(name, line string, matched bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	defer l.acquire()()
@@ -197,7 +206,7 @@ func (l *lockout) judge(name, line string, matched bool) bool {
 }
 
 // makeRoom drops what has expired and, when the state is full, the oldest.
-func (l *lockout) makeRoom(now time.Time) {
+func (l *Lockout) makeRoom(now time.Time) {
 	all := slices.DeleteFunc(l.state.Failures, func(f failures) bool { return now.Sub(f.Since) >= l.reset })
 	if len(all) >= maxLockouts {
 		oldest := max(0, slices.IndexFunc(all, func(f failures) bool { return f.Denials < l.denials }))
@@ -208,7 +217,7 @@ func (l *lockout) makeRoom(now time.Time) {
 
 // acquire takes the file's lock and reads it when another program, such as `rashost user unlock`, has replaced it. A caller who hangs
 // up does not keep the failure from being counted.
-func (l *lockout) acquire() (release func()) {
+func (l *Lockout) acquire() (release func()) {
 	l.held = false
 	if time.Now().Before(l.nextTry) {
 		return func() {}
@@ -227,7 +236,7 @@ func (l *lockout) acquire() (release func()) {
 }
 
 // reload reads the file if it is another one than last time. One that was removed has forgotten all.
-func (l *lockout) reload() error {
+func (l *Lockout) reload() error {
 	info, err := os.Stat(l.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if l.seen != (identity{}) {
@@ -246,7 +255,7 @@ func (l *lockout) reload() error {
 }
 
 // save writes the state and remembers the file as its own. Without the lock nothing is written.
-func (l *lockout) save() {
+func (l *Lockout) save() {
 	if !l.held {
 		return
 	}
@@ -268,7 +277,7 @@ func (l *lockout) save() {
 }
 
 // report says once that the state is kept in memory only.
-func (l *lockout) report(err error) {
+func (l *Lockout) report(err error) {
 	if !l.broken {
 		l.log.Error("lock-out counts are kept in memory only", "error", err)
 	}
