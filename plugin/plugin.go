@@ -174,7 +174,7 @@ type Setup struct {
 	Log *slog.Logger
 }
 
-// Limits bound the process of a plugin that runs in one of its own. Zero fields take the plugin's defaults.
+// Limits bound the process of a plugin that runs in one of its own. Zero is no limit.
 type Limits struct {
 	// Memory and FileSize are in MiB, CPU is in seconds of processor time; Files counts open files, Processes counts processes and threads.
 	Memory, FileSize, CPU, Files, Processes int

@@ -28,6 +28,10 @@ func newCheckCommand(a *app) *cobra.Command {
 			if err != nil {
 				return a.faults(err)
 			}
+			defer h.retire(nil)
+			for _, w := range h.warnings {
+				fmt.Fprintln(a.stderr, onScreen("warning: "+w.Error()))
+			}
 			for _, name := range sorted(h.dialogs) {
 				if use := h.dialogs[name]; use.err != nil { // nobody needs it to start
 					for _, f := range collect(c, nil, pluginFaults(c, use.err)) {

@@ -24,7 +24,8 @@ type handler struct {
 
 // ServeCall implements port.Handler. When it returns, the line is hung up.
 func (h *handler) ServeCall(ctx context.Context, c *port.Call) port.Outcome {
-	use := h.use(c.Line)
+	use := h.hold(c.Line)
+	defer use.release()
 	log := h.log.With("line", c.Line, "call", c.ID)
 	if use.dialog == nil || use.dialog.plugin == nil || use.service == nil {
 		return port.Outcome{Cause: port.NASError, Reason: "the line has no usable dialog and service"}
@@ -42,6 +43,15 @@ func (h *handler) ServeCall(ctx context.Context, c *port.Call) port.Outcome {
 
 // use is what the configuration in force says of a line's calls.
 func (h *handler) use(line string) lineUse { return h.house.Load().lines[line] }
+
+// hold is use for a call that runs a dialog on the plugin: until release, a reload does not close it.
+func (h *handler) hold(line string) lineUse {
+	for {
+		if u := h.use(line); u.dialog == nil || u.dialog.hold() {
+			return u
+		}
+	}
+}
 
 // runDialog runs the security dialog and records its verdict. It returns the reason to hang up, or nil when the caller is let in.
 func (h *handler) runDialog(ctx context.Context, c *port.Call, use lineUse, log *slog.Logger) (dialog.Outcome, *port.Outcome) {

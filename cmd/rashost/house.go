@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"rashost/dialog"
@@ -22,6 +23,7 @@ type house struct {
 	lines    map[string]lineUse
 	dialogs  map[string]*dialogUse
 	services map[string]service.Service
+	warnings config.Faults // of plugins
 }
 
 // lineUse is what happens to the calls of one line.
@@ -42,13 +44,23 @@ func (u lineUse) pluginName() string {
 	return u.dialog.pluginName
 }
 
+// release gives back what hold kept.
+func (u lineUse) release() {
+	if u.dialog != nil {
+		u.dialog.release()
+	}
+}
+
 // dialogUse is one configured dialog: its plugin and its options.
 type dialogUse struct {
 	plugin     plugin.Plugin // nil when it could not be made
 	pluginName string
 	options    dialog.Options
 	err        error
+	warnings   []string // what the plugin says of settings that work and are unwise
 	source     config.Dialog
+	log        *slog.Logger
+	holds      holds
 }
 
 // pluginError says that a dialog's plugin can't be made. As with RAS, that stops the start (events 20095 and 20096).
@@ -99,6 +111,7 @@ func newHouse(c *config.Config, previous *house, table map[string]plugin.Factory
 			raw: c.Services[l.Service].Type == "ppp",
 		}
 	}
+	h.warnings = h.remarks()
 	return h, errors.Join(faults...)
 }
 
@@ -112,6 +125,7 @@ func newDialogUse(name string, c *config.Config, previous *house, table map[stri
 		}
 	}
 	use := &dialogUse{
+		log:        log.With("dialog", name, "plugin", source.Plugin),
 		pluginName: source.Plugin,
 		source:     source,
 		options: dialog.Options{
@@ -133,7 +147,14 @@ func newDialogUse(name string, c *config.Config, previous *house, table map[stri
 		LockoutDenials: source.Lockout.Denials,
 		LockoutReset:   int(time.Duration(source.Lockout.Reset) / time.Second),
 		Timeout:        int(time.Duration(source.Timeout) / time.Second),
-		Log:            log.With("dialog", name, "plugin", source.Plugin),
+		Isolation:      source.Isolation,
+		User:           source.User,
+		Limits: plugin.Limits{
+			Memory: source.Limits.Memory, FileSize: source.Limits.FileSize, Files: source.Limits.Files, Processes: source.Limits.Processes,
+			CPU: int(time.Duration(source.Limits.CPU).Round(time.Second) / time.Second),
+		},
+		Warn: func(text string) { use.warnings = append(use.warnings, text) },
+		Log:  use.log,
 	})
 	if err != nil {
 		use.err = &pluginError{name, source.Plugin, plugin.EventCannotLoadSecurity, err}
@@ -141,6 +162,21 @@ func newDialogUse(name string, c *config.Config, previous *house, table map[stri
 	}
 	use.plugin = made
 	return use
+}
+
+// remarks are what the plugins of h say of their settings, with places.
+func (h *house) remarks() config.Faults {
+	var all config.Faults
+	for _, name := range sorted(h.dialogs) {
+		for _, text := range h.dialogs[name].warnings {
+			path := "dialogs." + name
+			if key, rest, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(key, "options") {
+				path, text = path+"."+key, rest
+			}
+			all = append(all, h.config.Fault(path, text, nil))
+		}
+	}
+	return all.Sorted()
 }
 
 // sorted returns the keys of a part of the configuration in a fixed order.

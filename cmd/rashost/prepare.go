@@ -20,6 +20,7 @@ func prepare(c *config.Config, previous *house, table map[string]plugin.Factory,
 	h, houseErr := newHouse(c, previous, table, log)
 	cfgs, lineErr := lineConfigs(h)
 	if faults := collect(c, nil, houseErr, lineErr); len(faults) > 0 {
+		h.retire(previous)
 		return nil, nil, faults
 	}
 	return h, cfgs, nil

@@ -99,9 +99,6 @@ type daemonOptions struct {
 // newDaemon makes everything and starts the lines. On error nothing is left running.
 func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemon, err error) {
 	log := o.log
-	for _, w := range c.Warnings {
-		log.Warn("configuration: " + w.Error())
-	}
 	if raised, err := port.RaiseFileLimit(); err != nil {
 		log.Warn("the limit of open files could not be raised", "limit", raised, "error", err.Error())
 	}
@@ -110,11 +107,17 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 		d.table = pluginTable()
 	}
 	h, cfgs, err := prepare(c, nil, d.table, log)
-	c.DropPlaces()
 	if err != nil {
 		logPluginErrors(log, err)
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			h.retire(nil)
+		}
+	}()
+	d.logWarnings(h)
+	c.DropPlaces()
 	state := c.Resolve(c.StateDir)
 	if err := os.MkdirAll(state, 0o700); err != nil {
 		return nil, fmt.Errorf("state_dir: %w: make the folder, or set state_dir to one that this user may write", err)
@@ -193,6 +196,7 @@ func (d *daemon) stop(ctx context.Context, stopSocket context.CancelFunc) error 
 	if err := within(stopDialogs, d.handler.dialog.Shutdown); err != nil {
 		d.log.Warn("plugins did not end", "error", err.Error())
 	}
+	d.handler.house.Load().retire(nil)
 	d.sims.close()
 	stopSocket()
 	err := within(stopRecords, d.store.Close)
@@ -246,11 +250,17 @@ func (d *daemon) install(ctx context.Context, p plan) {
 		d.log.Error("reload: the configuration can't be used, nothing was changed", "error", p.err.Error())
 		return
 	}
+	old.retire(p.house)
 	d.sims.keep(p.lines)
-	for _, w := range p.house.config.Warnings {
+	d.logWarnings(p.house)
+	d.log.Info("configuration read again", "lines", len(p.lines))
+}
+
+// logWarnings writes what works and is unwise.
+func (d *daemon) logWarnings(h *house) {
+	for _, w := range append(h.config.Warnings, h.warnings...) {
 		d.log.Warn("configuration: " + w.Error())
 	}
-	d.log.Info("configuration read again", "lines", len(p.lines))
 }
 
 // logPluginErrors writes an event for every plugin that could not be made (20095, 20096).

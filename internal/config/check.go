@@ -205,8 +205,8 @@ func defined(section string, names []string) string {
 	return "defined under " + section + " are " + strings.Join(names, ", ")
 }
 
-// noEffectYet is said of keys that are there already for plugins that are not.
-const noEffectYet = "has no effect yet: it is for plugins that run in a process of their own, which this version does not have"
+// ownProcess lists the plugins that run in a process of their own.
+var ownProcess = []string{"external", "native"}
 
 func (c *checker) dialog(path, name string, d Dialog) {
 	if c.env.Plugins != nil && d.Plugin != "" && !slices.Contains(c.env.Plugins, d.Plugin) {
@@ -216,9 +216,13 @@ func (c *checker) dialog(path, name string, d Dialog) {
 	if d.Plugin == "password" && d.Echo != "off" {
 		c.wrong(path+".echo", "plugin password does its own echo: remove echo, or a secret would be shown")
 	}
-	for _, key := range []string{"isolation", "user", "limits"} {
-		if c.has(path + "." + key) {
-			c.warn(path+"."+key, noEffectYet)
+	if slices.Contains(ownProcess, d.Plugin) {
+		c.account(path+".user", d.User)
+	} else {
+		for _, key := range []string{"isolation", "user", "limits"} {
+			if c.has(path + "." + key) {
+				c.warn(path+"."+key, "has no effect: plugin %s runs inside rashost", bounded(d.Plugin))
+			}
 		}
 	}
 	switch {

@@ -76,7 +76,7 @@ type Dialog struct {
 	Echo      string   `yaml:"echo"`
 	Options   Options  `yaml:"options"`
 	Lockout   Lockout  `yaml:"lockout"`
-	Isolation string   `yaml:"isolation"`
+	Isolation string   `yaml:"isolation"` // call, line or shared
 	User      string   `yaml:"user"`
 	Limits    Limits   `yaml:"limits"`
 }
@@ -87,12 +87,13 @@ type Lockout struct {
 	Reset   Duration `yaml:"reset"`
 }
 
-// Limits is to bound the process of a plugin that has one of its own. Zero means no limit of ours. Nothing uses it yet.
+// Limits bound the process of a plugin that runs in one of its own (external, native). Zero means no limit of ours.
 type Limits struct {
 	Memory    int      `yaml:"memory"` // MiB
 	CPU       Duration `yaml:"cpu"`
 	Files     int      `yaml:"files"`
 	Processes int      `yaml:"processes"`
+	FileSize  int      `yaml:"file_size"` // MiB
 }
 
 // Service is what a caller who was let in gets.
@@ -173,8 +174,12 @@ func defaultLine() Line {
 func defaultDialog() Dialog {
 	return Dialog{
 		Timeout: 120 * second, EndGrace: 30 * second, Attempts: 3, Echo: "off", Isolation: "call", Lockout: Lockout{Reset: 15 * minute},
+		Limits: defaultLimits(),
 	}
 }
+
+// defaultLimits leave room for an interpreter and stop what has gone mad. Memory has none: runtimes reserve address space that they never use.
+func defaultLimits() Limits { return Limits{Files: 256, Processes: 64, FileSize: 16} }
 
 func defaultService() Service {
 	return Service{Baud: 9600, Grace: 5 * second}
@@ -204,6 +209,13 @@ func (d *Dialog) UnmarshalYAML(decode func(any) error) error {
 	type plain Dialog
 	*d = defaultDialog()
 	return decode((*plain)(d))
+}
+
+// UnmarshalYAML fills in the defaults of limits.
+func (l *Limits) UnmarshalYAML(decode func(any) error) error {
+	type plain Limits
+	*l = defaultLimits()
+	return decode((*plain)(l))
 }
 
 // UnmarshalYAML fills in the defaults of a service.

@@ -22,9 +22,6 @@ type key struct {
 	text     string
 }
 
-// notYet begins the text of keys that are there already for plugins that are not.
-const notYet = "No effect yet: for plugins that run in a process of their own, which this version does not have."
-
 const nameForm = "a letter, digit or _, then at most 63 letters, digits, dots, underscores or hyphens"
 
 var (
@@ -71,7 +68,7 @@ var keys = []key{
 		text: "How often a listening modem is asked with AT whether it is still there. 0: never."},
 	{path: "lines[].recovery", def: "16s", least: int64(second), most: int64(hour),
 		text: "Longest wait between two tries to bring a failed or absent line back."},
-	{path: "lines[].trusted", def: "false", text: "Passed on to the plugin: this line is inside the house. It lets nobody in by itself."},
+	{path: "lines[].trusted", def: "false", text: "Passed on to the plugin: nobody listens in on this line. Plugin sasl offers PLAIN and LOGIN only then. It lets nobody in by itself."},
 	{path: "lines[].dialog", required: true, allowed: "a name under dialogs",
 		text: "The dialog that asks every caller on this line who they are."},
 	{path: "lines[].service", required: true, allowed: "a name under services", text: "What a caller who was let in gets."},
@@ -91,15 +88,18 @@ var keys = []key{
 	{path: "dialogs.*.lockout.denials", def: "0", least: 1, most: 1000, zero: true,
 		text: "Failures of an account on one line before it is locked on that line; each line counts by itself. 0: lock-out is off. It also lets a stranger lock others out, on the lines that the stranger reaches."},
 	{path: "dialogs.*.lockout.reset", def: "15m", least: int64(second), most: int64(30 * 24 * hour), text: "How long an account stays locked on that line."},
-	{path: "dialogs.*.isolation", def: "call", enum: []string{"call", "line", "dialog"},
-		text: notYet + " One process for each call, for each line, or for the dialog."},
+	{path: "dialogs.*.isolation", def: "call", enum: []string{"call", "line", "shared"},
+		text: "Plugins external and native: one process for each call, for each line, or one for all lines of the dialog. Only for plugins that say they can share one."},
 	{path: "dialogs.*.user", allowed: "a user of this machine",
-		text: notYet + " The user that the process runs as."},
-	{path: "dialogs.*.limits", text: notYet + " Bounds of each process."},
-	{path: "dialogs.*.limits.memory", def: "0", least: 16, most: 65536, zero: true, text: notYet + " Memory in MiB. 0: no limit."},
-	{path: "dialogs.*.limits.cpu", def: "0", least: int64(second), most: int64(hour), zero: true, text: notYet + " Processor time. 0: no limit."},
-	{path: "dialogs.*.limits.files", def: "0", least: 8, most: 65536, zero: true, text: notYet + " Open files. 0: no limit."},
-	{path: "dialogs.*.limits.processes", def: "0", least: 1, most: 4096, zero: true, text: notYet + " Processes and threads. 0: no limit."},
+		text: "Plugins external and native: the user that the process runs as. Required when rashost runs as root; root only when written out."},
+	{path: "dialogs.*.limits", text: "Plugins external and native: bounds of each process (plugin-sandbox.md)."},
+	{path: "dialogs.*.limits.memory", def: "0", least: 16, most: 65536, zero: true,
+		text: "Address space in MiB; programs in Go and Java reserve far more than they use. 0: no limit."},
+	{path: "dialogs.*.limits.cpu", def: "0", least: int64(second), most: int64(hour), zero: true, text: "Processor time, in whole seconds. 0: no limit."},
+	{path: "dialogs.*.limits.files", def: "256", least: 8, most: 65536, zero: true, text: "Open files. 0: no limit."},
+	{path: "dialogs.*.limits.processes", def: "64", least: 1, most: 4096, zero: true,
+		text: "Processes and threads, where the system lets rashost count them. 0: no limit."},
+	{path: "dialogs.*.limits.file_size", def: "16", least: 1, most: 65536, zero: true, text: "Size of each file it writes, in MiB. 0: no limit."},
 
 	{path: "services", text: "What callers can get, by name. A name is " + nameForm + "."},
 	{path: "services.*.type", required: true, enum: []string{"command", "ppp", "tcp", "serial"},

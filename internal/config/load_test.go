@@ -154,6 +154,10 @@ func TestFaults(t *testing.T) {
 		{"plugin", replace("plugin: password", "plugin: pasword"), nil,
 			[]string{`dialogs.staff.plugin: there is no plugin "pasword": known are anyone, password: did you mean password?`}},
 		{"echo with plugin password", replace("password}", "password, echo: on}"), nil, []string{"dialogs.staff.echo: plugin password does its own echo"}},
+		{"root rule, external plugin", replace("plugin: password", "plugin: external"), &Env{Root: true}, []string{
+			"c.yaml:5:3: dialogs.staff.user: is missing: rashost runs as root", "services.shell.run_as: is missing"}},
+		{"isolation", replace("plugin: password", "plugin: external, isolation: dialog"), &Env{}, []string{
+			"dialogs.staff.isolation: \"dialog\" is unknown: allowed is call, line or shared"}},
 		{"root rule, command", good, &Env{Root: true}, []string{"c.yaml:7:3: services.shell.run_as: is missing: rashost runs as root"}},
 		{"run_as", replace("[/bin/true]", "[/bin/true], run_as: \"no body\""), nil, []string{`services.shell.run_as: "no body" is not the name of a user`}},
 		{"command without a path", replace("/bin/true", "bin/true"), nil, []string{`services.shell.command: "bin/true" is a relative path`}},
@@ -281,8 +285,8 @@ func TestWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"c.yaml:3:40: lines[0].baud: 115201 is no common speed", "dialogs.staff.isolation: has no effect yet",
-		"dialogs.staff.user: has no effect yet", "dialogs.staff.limits: has no effect yet", "dialogs.staff.lockout.reset: has no effect",
+		"c.yaml:3:40: lines[0].baud: 115201 is no common speed", "dialogs.staff.isolation: has no effect: plugin password runs inside",
+		"dialogs.staff.user: has no effect: plugin password runs inside", "dialogs.staff.limits: has no effect: plugin password runs inside", "dialogs.staff.lockout.reset: has no effect",
 		"dialogs.unused: no line uses", "dialogs.unused.lockout: has no effect: plugin anyone", "services.spare: no line uses", "services.spare.idle: is longer",
 		"services.net: no line uses", "c.yaml:10:38: services.net.options[1]: pty starts a program",
 	}
@@ -292,6 +296,23 @@ func TestWarnings(t *testing.T) {
 	for i := range min(len(want), len(cfg.Warnings)) {
 		if got := cfg.Warnings[i].Error(); !strings.Contains(got, want[i]) {
 			t.Errorf("got  %s\nwant %s", got, want[i])
+		}
+	}
+}
+
+func TestLimitsHaveDefaults(t *testing.T) {
+	for text, want := range map[string]Limits{
+		"plugin: external":                                 {Files: 256, Processes: 64, FileSize: 16},
+		"plugin: external, limits: {}":                     {Files: 256, Processes: 64, FileSize: 16},
+		"plugin: external, limits: {files: 9, cpu: 3s}":    {Files: 9, Processes: 64, FileSize: 16, CPU: 3 * second},
+		"plugin: external, limits: {files: 0, memory: 32}": {Processes: 64, FileSize: 16, Memory: 32},
+	} {
+		c, err := load(t, strings.Replace(good, "plugin: password", text, 1), Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Dialogs["staff"].Limits; got != want {
+			t.Errorf("%s: %+v", text, got)
 		}
 	}
 }
