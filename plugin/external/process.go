@@ -1,0 +1,477 @@
+package external
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+
+	"rashost/plugin"
+)
+
+// queueLimit is how many messages may wait for the program to read them, answers to its own requests included.
+const queueLimit = 1024
+
+// limits are the times that a program is given. They are settings of a Plugin so that tests need not wait.
+type limits struct {
+	begin  time.Duration // start of the program, Hello and Begin together (rule B3)
+	load   time.Duration // start and Hello when the plugin is made
+	end    time.Duration // End
+	exit   time.Duration // from the end of its input until it is killed
+	write  time.Duration // one message in its input
+	drain  time.Duration // what it had written, after it has exited
+	spare  time.Duration // how long a spare process waits for a call
+	expiry time.Duration // how often a transaction without a line is looked at
+}
+
+// defaultLimits are the limits of docs/plugins.md. Begin stays below the host's own five seconds, so that the process is dead and the
+// plugin well again when the host gives up.
+func defaultLimits() limits {
+	return limits{
+		begin: 4800 * time.Millisecond, load: 10 * time.Second, end: 5 * time.Second, exit: 2 * time.Second, write: 5 * time.Second,
+		drain: 500 * time.Millisecond, spare: time.Minute, expiry: time.Second,
+	}
+}
+
+// child is a started program. wait blocks until it has exited and everything that belongs to it is dead; kill may be called at any time.
+type child struct {
+	stdin          io.WriteCloser
+	stdout, stderr io.ReadCloser
+	kill           func()
+	wait           func() error
+	contained      bool
+}
+
+// failure says why a process is of no more use, and the code that its transactions end with.
+type failure struct {
+	code plugin.Code
+	what string
+}
+
+func (f *failure) Error() string { return f.what }
+
+// Unwrap makes errors.Is find the code.
+func (f *failure) Unwrap() error { return f.code.Err() }
+
+// died, garbage and silent are the three ways to fail.
+func died(format string, args ...any) *failure {
+	return &failure{plugin.ErrorProcessAborted, fmt.Sprintf(format, args...)}
+}
+
+func garbage(err error) *failure { return &failure{plugin.ErrorInvalidData, err.Error()} }
+
+func silent(format string, args ...any) *failure {
+	return &failure{plugin.ErrorRequestTimeout, fmt.Sprintf(format, args...)}
+}
+
+// errNotRead is the failure of a program that lets queueLimit messages wait.
+var errNotRead = garbage(fmt.Errorf("does not read: %d messages wait for it", queueLimit))
+
+// process is a running program. Four goroutines belong to it: read, write, copyErrors and supervise, which outlives the others; and one
+// that waits for the exit. They all end when done is closed, which fail does, and nobody else.
+type process struct {
+	child   *child
+	log     *slog.Logger
+	limits  limits
+	sharing isolation      // perCall: it serves one transaction and is then let go
+	queue   chan []byte    // to the program; nil closes its input
+	done    chan struct{}  // closed when cause is set
+	heard   chan struct{}  // closed when nothing more comes from the program
+	gone    chan struct{}  // closed when the program and its goroutines have ended
+	work    sync.WaitGroup // read, write, copyErrors
+	onEnd   func(p *process)
+
+	mu        sync.Mutex
+	cause     *failure
+	ended     time.Time   // when cause was set
+	status    string      // how the program exited, once it has
+	finishing bool        // its input is closed or about to be: its end is no fault
+	exit      *time.Timer // ends a process that is finishing; nil before
+	orderly   bool        // it has ended a transaction as it should
+	name      string      // from Hello
+	declared  isolation   // from Hello
+	lastID    int64
+	waiting   map[int64]chan json.RawMessage
+	open      map[plugin.HPORT]*transaction
+	credit    budget
+	errors    errorLog
+}
+
+// newProcess makes a process of c; onEnd is called when it has ended. run starts its goroutines.
+func newProcess(c *child, log *slog.Logger, l limits, sharing isolation, onEnd func(p *process)) *process {
+	return &process{
+		child: c, log: log, limits: l, sharing: sharing, onEnd: onEnd,
+		queue: make(chan []byte, queueLimit), done: make(chan struct{}), heard: make(chan struct{}), gone: make(chan struct{}),
+		waiting: make(map[int64]chan json.RawMessage), open: make(map[plugin.HPORT]*transaction),
+		credit: budget{left: budgetMax, at: time.Now()}, errors: errorLog{left: errorsMax},
+	}
+}
+
+// run starts the goroutines. Whoever calls it need not wait for them: they end with the process.
+func (p *process) run() {
+	p.work.Go(p.read)
+	p.work.Go(p.write)
+	p.work.Go(p.copyErrors)
+	go p.supervise()
+}
+
+// fail makes the process unusable for the given reason. Only the first reason counts. It does not block and calls nobody, so that it may
+// be called under any lock but p.mu.
+func (p *process) fail(f *failure) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cause == nil {
+		p.cause, p.ended = f, time.Now()
+		close(p.done)
+	}
+}
+
+// failure returns why the process is of no more use, nil while it is.
+func (p *process) failure() *failure {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cause
+}
+
+// finish lets the program go: its input is closed once everything before has been written, and it has limits.exit to end.
+func (p *process) finish() {
+	p.mu.Lock()
+	if p.finishing || p.cause != nil {
+		p.mu.Unlock()
+		return
+	}
+	p.finishing = true
+	p.exit = time.AfterFunc(p.limits.exit, func() { p.fail(died("did not exit within %v of the end of its input", p.limits.exit)) })
+	ok := p.offer(nil)
+	p.mu.Unlock()
+	if !ok {
+		p.fail(errNotRead)
+	}
+}
+
+// supervise waits for the end of the process, tells its transactions, and cleans up.
+func (p *process) supervise() {
+	defer func() {
+		p.onEnd(p)
+		close(p.gone)
+	}()
+	exited := make(chan error, 1)
+	go func() { exited <- p.child.wait() }()
+	var status error
+	reaped := false
+	select {
+	case <-p.done:
+	case status = <-exited:
+		reaped = true
+		timer := time.NewTimer(p.limits.drain)
+		select {
+		case <-p.done:
+		case <-p.heard:
+		case <-timer.C:
+		}
+		timer.Stop()
+		p.fail(died("has exited"))
+	}
+	p.child.kill()
+	for _, t := range p.transactions() {
+		t.processFailed(p.failure())
+	}
+	_ = p.child.stdin.Close()
+	_ = p.child.stdout.Close()
+	if !reaped {
+		status = <-exited
+	}
+	_ = p.child.stderr.Close()
+	p.work.Wait()
+	p.report(status)
+}
+
+// report logs the end: a warning when it was not asked for.
+func (p *process) report(status error) {
+	p.mu.Lock()
+	p.status = exitText(status)
+	if p.exit != nil {
+		p.exit.Stop()
+	}
+	level, text := slog.LevelWarn, "a plugin's program was ended"
+	if p.finishing {
+		level, text = slog.LevelDebug, "a plugin's program has ended"
+	}
+	attrs := append(p.errors.attrs(), slog.String("reason", p.cause.what), slog.String("exit", p.status))
+	if level == slog.LevelWarn {
+		attrs = append(attrs, slog.Uint64("code", uint64(p.cause.code)), slog.Uint64("event", uint64(plugin.EventSecurityInternal)))
+	}
+	p.mu.Unlock()
+	p.log.LogAttrs(context.Background(), level, text, attrs...)
+}
+
+// exitText says how a program ended.
+func exitText(status error) string {
+	if status == nil {
+		return "exit status 0"
+	}
+	return status.Error()
+}
+
+// transactions lists those that are open.
+func (p *process) transactions() []*transaction {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]*transaction, 0, len(p.open))
+	for _, t := range p.open {
+		all = append(all, t)
+	}
+	return all
+}
+
+// add opens a transaction of the process.
+func (p *process) add(t *transaction) *failure {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cause != nil {
+		return p.cause
+	}
+	p.open[t.b.HPort] = t
+	p.errors.begin(t.b.Call, p.sharing)
+	return nil
+}
+
+// remove closes a transaction: its HPORT now gets ERROR_INVALID_PORT_HANDLE. orderly says that the program has ended it as it should.
+func (p *process) remove(hport plugin.HPORT, orderly bool) {
+	p.mu.Lock()
+	delete(p.open, hport)
+	p.orderly = p.orderly || orderly
+	p.mu.Unlock()
+	if p.sharing == perCall {
+		p.finish()
+	}
+}
+
+// transaction finds an open transaction of this process, nil for any other HPORT.
+func (p *process) transaction(hport plugin.HPORT) *transaction {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open[hport]
+}
+
+// offer queues a frame without waiting; false means that the queue is full. p.mu is held.
+func (p *process) offer(frame []byte) bool {
+	select {
+	case p.queue <- frame:
+		return true
+	default:
+		return false
+	}
+}
+
+// post sends v to the program. It never blocks: a program that lets the queue fill up is done for.
+func (p *process) post(v any) {
+	frame, err := encode(v)
+	if err != nil { // no message of ours is that long
+		p.fail(garbage(err))
+		return
+	}
+	p.mu.Lock()
+	ok := p.cause != nil || p.finishing || p.offer(frame)
+	p.mu.Unlock()
+	if !ok {
+		p.fail(errNotRead)
+	}
+}
+
+// write is the goroutine that writes the queue to the program. Frames are wiped: they hold what callers type.
+func (p *process) write() {
+	watchdog := time.AfterFunc(time.Hour, func() { p.fail(silent("has read nothing for %v", p.limits.write)) })
+	watchdog.Stop()
+	defer watchdog.Stop()
+	for {
+		var frame []byte
+		select {
+		case frame = <-p.queue:
+		case <-p.done:
+			return
+		}
+		if frame == nil {
+			_ = p.child.stdin.Close()
+			return
+		}
+		watchdog.Reset(p.limits.write)
+		_, err := p.child.stdin.Write(frame)
+		watchdog.Stop()
+		clear(frame)
+		if err != nil {
+			// The program has closed its input, or is gone: then read is about to see the end of its output.
+			timer := time.NewTimer(p.limits.drain)
+			select {
+			case <-p.done:
+			case <-timer.C:
+				p.fail(died("has closed its input"))
+			}
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// read is the goroutine that takes the program's messages, one after the other, and carries out its requests.
+func (p *process) read() {
+	r := bufio.NewReaderSize(p.child.stdout, maxFrame)
+	defer close(p.heard)
+	for {
+		line, err := readLine(r)
+		switch {
+		case errors.Is(err, errTooLong):
+			p.fail(garbage(err))
+			return
+		case err != nil:
+			p.mu.Lock()
+			finishing := p.finishing
+			p.mu.Unlock()
+			if !finishing {
+				p.fail(died("has closed its output or exited"))
+			}
+			return
+		}
+		if err := p.take(line); err != nil {
+			p.fail(garbage(err))
+			return
+		}
+	}
+}
+
+// take handles one line.
+func (p *process) take(line []byte) error {
+	p.mu.Lock()
+	rich := p.credit.spend(1+float64(len(line))/1024, time.Now())
+	p.mu.Unlock()
+	if !rich {
+		return fmt.Errorf("sent more than %d messages in a row", budgetMax)
+	}
+	m, err := parse(line)
+	if err != nil {
+		return p.excerpt(err, line)
+	}
+	if m.Method != "" {
+		return p.carryOut(m)
+	}
+	id, err := m.answers()
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	waiting := p.waiting[id]
+	delete(p.waiting, id)
+	p.mu.Unlock()
+	switch {
+	case waiting == nil:
+		return errors.New("answered a request that was never made")
+	case m.Error != nil:
+		return fmt.Errorf("answered with an error (%d) in place of a result", m.Error.Code)
+	}
+	waiting <- m.Result // has room for the one answer
+	return nil
+}
+
+// excerpt adds the beginning of a faulty line to err as long as the process has served nobody, so that nothing secret can be in it.
+func (p *process) excerpt(err error, line []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.name != "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, quote(line, 60))
+}
+
+// call makes a request and waits for its answer until the deadline.
+func (p *process) call(method string, params any, deadline time.Time) (json.RawMessage, *failure) {
+	answer := make(chan json.RawMessage, 1)
+	p.mu.Lock()
+	p.lastID++
+	id := p.lastID
+	p.waiting[id] = answer
+	p.mu.Unlock()
+	p.post(request{"2.0", id, method, params})
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case raw := <-answer:
+		return raw, nil
+	case <-p.done:
+		select {
+		case raw := <-answer: // it had been answered before
+			return raw, nil
+		default:
+			return nil, p.failure()
+		}
+	case <-timer.C:
+		f := silent("did not answer %s in time", method)
+		p.fail(f)
+		return nil, f
+	}
+}
+
+// callCode makes a request whose result is a code.
+func (p *process) callCode(method string, params any, deadline time.Time) (plugin.Code, *failure) {
+	raw, f := p.call(method, params, deadline)
+	if f != nil {
+		return f.code, f
+	}
+	var a codeAnswer
+	err := decode(raw, &a)
+	if err == nil && a.Code == nil {
+		err = errors.New("code is missing")
+	}
+	if err != nil {
+		f = garbage(fmt.Errorf("answered %s wrongly: %w", method, err))
+		p.fail(f)
+		return f.code, f
+	}
+	return *a.Code, nil
+}
+
+// hello is the first exchange. need is the sharing that the program must have declared safe.
+func (p *process) hello(need isolation, deadline time.Time) *failure {
+	raw, f := p.call(methodHello, helloParams{protocolVersion, "rashost"}, deadline)
+	if f != nil {
+		return f
+	}
+	var a helloAnswer
+	err := decode(raw, &a)
+	declared, known := parseIsolation(a.Isolation)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("answered Hello wrongly: %w", err)
+	case a.Version != protocolVersion:
+		err = fmt.Errorf("speaks version %d of the protocol, this rashost speaks version %d", a.Version, protocolVersion)
+	case a.Name == "":
+		err = errors.New("answered Hello without its name")
+	case !known:
+		err = fmt.Errorf("declares the isolation %s: there are call, line and shared", quote([]byte(a.Isolation), 20))
+	case declared < need:
+		err = fmt.Errorf("declares itself safe for isolation %v only, the dialog asks for %v", declared, need)
+	}
+	if err != nil {
+		f = garbage(err)
+		p.fail(f)
+		return f
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.name, p.declared = quote([]byte(a.Name), 64), declared
+	return nil
+}
+
+// quote makes a program's bytes fit for a log: at most limit of them, control characters and what is not UTF-8 as escapes.
+func quote(text []byte, limit int) string {
+	q := strconv.Quote(string(text[:min(len(text), limit)]))
+	if len(text) > limit {
+		q += "..."
+	}
+	return q
+}

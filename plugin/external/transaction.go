@@ -1,0 +1,380 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"rashost/plugin"
+)
+
+// stage is where a transaction stands between the host and the program.
+type stage int
+
+const (
+	stageBegin    stage = iota // the program has not answered Begin
+	stageDialog                // the program talks with the caller
+	stageEnding                // End is asked; what the program reports waits for the answer
+	stageDeferred              // End was answered with 0: a Complete is owed
+	stageClosed                // the program may do nothing more with the HPORT
+)
+
+// heldMax is how many Completes are kept while End is asked; the first is the one that counts (rule E3).
+const heldMax = 4
+
+// receive is a Receive in progress.
+type receive struct {
+	n      uint16
+	event  plugin.Event
+	cancel context.CancelFunc
+}
+
+// transaction carries one Begin..End between the host and a process. Its lock is held while it calls the host, which never calls back
+// under its own.
+type transaction struct {
+	b      plugin.Begin
+	p      *process
+	done   chan struct{} // closed with stageClosed
+	forget func()        // called then
+
+	mu       sync.Mutex
+	stage    stage
+	reported plugin.Verdict            // the first that the host was told, 0 for none
+	held     []*plugin.SecurityMessage // reported while End is asked
+	pending  *receive
+}
+
+func newTransaction(b plugin.Begin, p *process, forget func()) *transaction {
+	return &transaction{b: b, p: p, done: make(chan struct{}), forget: forget}
+}
+
+// begin opens the transaction in the process and returns the code of Begin.
+func (t *transaction) begin(deadline time.Time) plugin.Code {
+	if f := t.p.add(t); f != nil {
+		t.close(false)
+		return f.code
+	}
+	if !t.b.Host.Go(t.b.HPort, t.watch) {
+		t.close(true)
+		return plugin.ErrorInvalidPortHandle
+	}
+	c := t.b.Call
+	code, f := t.p.callCode(methodBegin, beginParams{
+		HPort: t.b.HPort, SendSize: len(t.b.SendBuf), RecvSize: len(t.b.RecvBuf), Call: cut(c.ID), Line: cut(c.Line), Device: cut(c.Device),
+		DeviceName: cut(c.DeviceName), CallerID: cut(c.CallerID), Called: cut(c.Called), Connect: cut(c.Connect), Trusted: c.Trusted,
+	}, deadline)
+	if f != nil || code != plugin.NoError {
+		t.close(f == nil)
+		return code
+	}
+	t.mu.Lock()
+	if t.stage == stageBegin {
+		t.stage = stageDialog
+	}
+	t.mu.Unlock()
+	// A process that failed meanwhile found a transaction that had not begun, and left it alone.
+	if f := t.p.failure(); f != nil {
+		t.close(false)
+		return f.code
+	}
+	if t.isClosed() { // by the host
+		return plugin.ErrorInvalidPortHandle
+	}
+	return plugin.NoError
+}
+
+// end asks the program to end the transaction and returns the code of End.
+func (t *transaction) end(deadline time.Time) plugin.Code {
+	t.mu.Lock()
+	if t.stage == stageClosed {
+		t.mu.Unlock()
+		return plugin.ErrorPortDisconnected
+	}
+	t.stage = stageEnding
+	t.mu.Unlock()
+	code, f := t.p.callCode(methodEnd, endParams{t.b.HPort}, deadline)
+	if f != nil {
+		return t.endFailed(f)
+	}
+	t.mu.Lock()
+	if t.stage == stageClosed { // the host has closed it meanwhile
+		t.mu.Unlock()
+		return plugin.ErrorPortDisconnected
+	}
+	t.stage = stageDeferred
+	if code != plugin.NoError || len(t.held) > 0 {
+		t.closeLocked(true)
+	}
+	for _, m := range t.held { // the host knows which of them, if any, was owed
+		t.b.Complete(m)
+	}
+	t.mu.Unlock()
+	if f := t.p.failure(); f != nil { // perhaps it failed before it had deferred
+		t.processFailed(f)
+	}
+	return code
+}
+
+// endFailed is the End of a program that cannot answer. A Success must not outlive the program that has reported it: End counts as deferred,
+// and the Complete that is then owed is an Error (rule E5). Otherwise the transaction is over.
+func (t *transaction) endFailed(f *failure) plugin.Code {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closeLocked(false)
+	if t.reported != plugin.Success {
+		return plugin.ErrorPortDisconnected
+	}
+	t.b.Complete(plugin.NewMessage(t.b.HPort, plugin.Error, f.code, "", ""))
+	return plugin.NoError
+}
+
+// processFailed gives the verdict that the process can no longer give.
+func (t *transaction) processFailed(f *failure) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cancelReceive()
+	switch t.stage {
+	case stageDialog:
+		if t.reported != 0 {
+			return // End is about to be called, and knows what to do
+		}
+		t.reported = plugin.Error
+	case stageDeferred:
+		t.closeLocked(false)
+	case stageBegin, stageEnding, stageClosed:
+		return // Begin and End answer for themselves
+	}
+	t.b.Complete(plugin.NewMessage(t.b.HPort, plugin.Error, f.code, "", ""))
+}
+
+// watch is the worker that sees a transaction closed by the host alone, because its grace was over or its Begin came too late: a program
+// that still holds it then loses it.
+func (t *transaction) watch(ctx context.Context) {
+	select {
+	case <-t.done:
+		return
+	case <-ctx.Done(): // closed, or without a line and waiting for the program
+	}
+	tick := time.NewTicker(t.p.limits.expiry)
+	defer tick.Stop()
+	for t.b.Host.DialogGetInfo(t.b.HPort, &plugin.SecurityInfo{}) != plugin.ErrorInvalidPortHandle {
+		select {
+		case <-t.done:
+			return
+		case <-tick.C:
+		}
+	}
+	if t.isClosed() {
+		return
+	}
+	t.close(false)
+	if t.p.sharing == perCall {
+		t.p.fail(silent("did not end its transaction in time"))
+	}
+}
+
+// close ends the transaction without a word to the host. orderly says that the program has ended it as it should.
+func (t *transaction) close(orderly bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closeLocked(orderly)
+}
+
+// closeLocked is close with t.mu held.
+func (t *transaction) closeLocked(orderly bool) {
+	if t.stage != stageClosed {
+		t.stage = stageClosed
+		t.cancelReceive()
+		close(t.done)
+		t.p.remove(t.b.HPort, orderly)
+		t.forget()
+	}
+}
+
+func (t *transaction) isClosed() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// cancelReceive forgets a pending Receive: no ReceiveDone follows (rule C7). t.mu is held.
+func (t *transaction) cancelReceive() {
+	if t.pending != nil {
+		t.pending.cancel()
+		t.pending = nil
+	}
+}
+
+// carryOut does what the program asks and answers, unless the request has no id. An error is a breach of the protocol.
+func (p *process) carryOut(m message) error {
+	var result any
+	var err error
+	switch m.Method {
+	case methodSend:
+		result, err = p.send(m)
+	case methodReceive:
+		err = p.receive(m)
+	case methodGetInfo:
+		result, err = p.getInfo(m)
+	case methodComplete:
+		result, err = p.complete(m)
+	default:
+		return fmt.Errorf("called the unknown method %s", quote([]byte(m.Method), 32))
+	}
+	if err != nil {
+		return fmt.Errorf("called %s wrongly: %w", m.Method, err)
+	}
+	if result != nil {
+		p.answer(m, result)
+	}
+	return nil
+}
+
+// answer answers a request, if it wants an answer.
+func (p *process) answer(m message, result any) {
+	if m.ID != nil {
+		p.post(reply{"2.0", append([]byte(nil), m.ID...), result})
+	}
+}
+
+// send carries out DialogSend: the bytes go through the transaction's send buffer (rule T1).
+func (p *process) send(m message) (any, error) {
+	var a sendParams
+	if err := decode(m.Params, &a); err != nil {
+		return nil, err
+	}
+	t := p.transaction(a.HPort)
+	if t == nil {
+		return codeResult{plugin.ErrorInvalidPortHandle}, nil
+	}
+	data := a.Data
+	if data != nil && len(data) <= len(t.b.SendBuf) {
+		data = t.b.SendBuf[:copy(t.b.SendBuf, data)]
+	}
+	return codeResult{t.b.Host.DialogSend(a.HPort, data)}, nil
+}
+
+// receive carries out DialogReceive: it answers, and a worker of the transaction waits for the end.
+func (p *process) receive(m message) error {
+	var a receiveParams
+	if err := decode(m.Params, &a); err != nil {
+		return err
+	}
+	t := p.transaction(a.HPort)
+	if t == nil {
+		p.answer(m, codeResult{plugin.ErrorInvalidPortHandle})
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pending != nil { // also one that is done and not yet said (rule R5)
+		p.answer(m, codeResult{plugin.ErrorAsyncRequestPending})
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &receive{n: uint16(min(a.Size, plugin.BufferSize)), cancel: cancel}
+	code := t.b.Host.DialogReceive(a.HPort, t.b.RecvBuf, &r.n, a.Timeout, &r.event)
+	p.answer(m, codeResult{code})
+	if code != plugin.Pending {
+		cancel()
+		return nil
+	}
+	t.pending = r
+	if !t.b.Host.Go(a.HPort, func(context.Context) { t.await(ctx, r) }) {
+		t.cancelReceive()
+	}
+	return nil
+}
+
+// await waits for the end of r and says it to the program, unless r was cancelled. The received bytes are wiped: a secret may be in them.
+func (t *transaction) await(ctx context.Context, r *receive) {
+	if r.event.Wait(ctx) != nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.pending != r {
+		return
+	}
+	t.cancelReceive()
+	done := receiveDoneParams{HPort: t.b.HPort, Data: t.b.RecvBuf[:r.n]}
+	if r.n == 0 {
+		done.Code = plugin.ErrorPortDisconnected
+		var info plugin.SecurityInfo
+		if t.b.Host.DialogGetInfo(t.b.HPort, &info) == plugin.NoError && info.LastError == plugin.ErrorRequestTimeout {
+			done.Code = plugin.ErrorRequestTimeout
+		}
+	}
+	t.p.received(int(r.n))
+	t.p.post(request{"2.0", 0, methodReceiveDone, done})
+	clear(done.Data)
+}
+
+// received pays for the messages that n bytes of the caller give rise to.
+func (p *process) received(n int) {
+	if n > 0 {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.credit.earn(budgetReceive)
+	}
+}
+
+// getInfo carries out DialogGetInfo.
+func (p *process) getInfo(m message) (any, error) {
+	var a infoParams
+	if err := decode(m.Params, &a); err != nil {
+		return nil, err
+	}
+	t := p.transaction(a.HPort)
+	if t == nil {
+		return infoResult{Code: plugin.ErrorInvalidPortHandle}, nil
+	}
+	var info plugin.SecurityInfo
+	code := t.b.Host.DialogGetInfo(a.HPort, &info)
+	return infoResult{code, info.LastError, info.BytesReceived, info.DeviceName}, nil
+}
+
+// complete carries out DialogComplete.
+func (p *process) complete(m message) (any, error) {
+	var a completeParams
+	if err := decode(m.Params, &a); err != nil {
+		return nil, err
+	}
+	if a.User64 != nil && a.User != "" || a.Domain64 != nil && a.Domain != "" {
+		return nil, errors.New("a name is given twice, as text and in base64")
+	}
+	t := p.transaction(a.HPort)
+	if t == nil {
+		return codeResult{plugin.ErrorInvalidPortHandle}, nil // rule C1
+	}
+	return codeResult{t.complete(a.securityMessage())}, nil
+}
+
+// complete passes a verdict on to the host, or keeps it until the program has answered End.
+func (t *transaction) complete(msg *plugin.SecurityMessage) plugin.Code {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cancelReceive()
+	switch t.stage {
+	case stageBegin, stageDialog:
+		if t.reported == 0 {
+			t.reported = msg.MsgID
+		}
+	case stageEnding:
+		if len(t.held) < heldMax {
+			t.held = append(t.held, msg)
+		}
+		return plugin.NoError
+	case stageDeferred:
+		t.closeLocked(true)
+	case stageClosed:
+		return plugin.ErrorInvalidPortHandle
+	}
+	t.b.Complete(msg)
+	return plugin.NoError
+}
