@@ -9,6 +9,15 @@ needs=(
   "tmux:tmux:lines --watch on a real terminal"
   "unshare:util-linux:full disk and read-only folders"
   "setpriv:util-linux:permissions as nobody"
+  "nsenter:util-linux:disks of their own for a running daemon"
+  "g++:g++:native plugins written in C++"
+  "valgrind:valgrind:memory errors of rasdll"
+  "python3:python3-minimal:the external plugin in Python"
+  "gsasl:gsasl:SASL with GNU SASL as the caller"
+  "sasl-sample-client:sasl2-bin:SASL with Cyrus SASL as the caller"
+  "curl:curl:POP3, SMTP and HTTP Digest logins with curl"
+  "mpop:mpop:POP3 logins with mpop"
+  "msmtp:msmtp:SMTP logins with msmtp"
 )
 missing() { for n in "${needs[@]}"; do command -v "${n%%:*}" >/dev/null 2>&1 || echo "$n"; done; }
 list=$(missing)
@@ -20,6 +29,10 @@ if [ -n "$list" ] && [ "${1:-}" != --summary ] && [ "$(id -u)" = 0 ] && command 
   { apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages; } >/tmp/rashost-needs.log 2>&1 ||
     { echo "needs: apt-get failed:"; tail -n 5 /tmp/rashost-needs.log; }
   list=$(missing)
+fi
+if [ "$(id -u)" = 0 ]; then
+  id nobody >/dev/null 2>&1 || list=$(printf '%s\n%s' "$list" "nobody:base-passwd:permissions as another user" | sed '/^$/d')
+  unshare -m true 2>/dev/null || list=$(printf '%s\n%s' "$list" "mount:-:full and read-only disks: this root may not mount" | sed '/^$/d')
 fi
 [ "$(id -u)" = 0 ] || list=$(printf '%s\n%s' "$list" "root:-:permissions, limits and full disks" | sed '/^$/d')
 if [ -z "$list" ]; then
