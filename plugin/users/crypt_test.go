@@ -18,9 +18,9 @@ var glibcHashes = map[string]string{
 	"bcrypt 2y":       "$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2",
 }
 
-func mustHashes(t testing.TB) *hashes {
+func mustHasher(t testing.TB) *hasher {
 	t.Helper()
-	h, err := newHashes()
+	h, err := newHasher()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func mustHashes(t testing.TB) *hashes {
 }
 
 func TestHashesOfOtherSystemsMatch(t *testing.T) {
-	h := mustHashes(t)
+	h := mustHasher(t)
 	match := func(hash, secret string) bool {
 		t.Helper()
 		p, err := h.parse(hash)
@@ -59,7 +59,7 @@ func TestHashesOfOtherSystemsMatch(t *testing.T) {
 }
 
 func TestDefaultHash(t *testing.T) {
-	h := mustHashes(t)
+	h := mustHasher(t)
 	text, err := h.make([]byte("sesame"))
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestHashRefused(t *testing.T) {
 		"{CRYPT}" + glibcHashes["sha512crypt"]: "not a hash",
 		glibcHashes["sha512crypt"] + "\n":      "not a hash",
 	} {
-		_, err := mustHashes(t).parse(hash)
+		_, err := mustHasher(t).parse(hash)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", hash, err, want)
 		} else if strings.Contains(err.Error(), key43) || strings.Contains(err.Error(), "NbAKRh") {

@@ -16,9 +16,9 @@ import (
 // discard is a logger that says nothing.
 var discard = slog.New(slog.DiscardHandler)
 
-func mustLockout(t testing.TB, path string, denials int, reset time.Duration) *lockout {
+func mustLockout(t testing.TB, path string, denials int, reset time.Duration) *Lockout {
 	t.Helper()
-	l, err := openLockout(path, denials, reset, discard)
+	l, err := OpenLockout(path, denials, reset, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,11 +27,11 @@ func mustLockout(t testing.TB, path string, denials int, reset time.Duration) *l
 
 // judges checks a series of tries: each letter is one, + with the right password, - with a wrong one; upper and lower case of want
 // say what counted: Y let in, n refused.
-func judges(t *testing.T, l *lockout, name, line, tries, want string) {
+func judges(t *testing.T, l *Lockout, name, line, tries, want string) {
 	t.Helper()
 	got := ""
 	for _, try := range tries {
-		if l.judge(name, line, try == '+') {
+		if l.Judge(name, line, try == '+') {
 			got += "Y"
 		} else {
 			got += "n"
@@ -115,10 +115,10 @@ func TestLockoutConcurrentWriters(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lockout.json")
 	a, b := mustLockout(t, path, 100, time.Hour), mustLockout(t, path, 100, time.Hour) // as two processes
 	var wg sync.WaitGroup
-	for _, l := range []*lockout{a, b} {
+	for _, l := range []*Lockout{a, b} {
 		wg.Go(func() {
 			for i := range 20 {
-				l.judge("alice", fmt.Sprint("modem", i%2), false)
+				l.Judge("alice", fmt.Sprint("modem", i%2), false)
 			}
 		})
 	}
@@ -165,7 +165,7 @@ func TestDamagedLockoutStopsTheStart(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openLockout(path, 1, time.Hour, discard); err == nil || !strings.Contains(err.Error(), path+" is damaged") {
+		if _, err := OpenLockout(path, 1, time.Hour, discard); err == nil || !strings.Contains(err.Error(), path+" is damaged") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -176,7 +176,7 @@ func TestLockoutWithoutFolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		dir := filepath.Join(t.TempDir(), "missing")
-		l, err := openLockout(filepath.Join(dir, "lockout.json"), 2, time.Hour, slog.New(slog.NewTextHandler(&log, nil)))
+		l, err := OpenLockout(filepath.Join(dir, "lockout.json"), 2, time.Hour, slog.New(slog.NewTextHandler(&log, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +212,7 @@ func FuzzLockouts(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l, err := openLockout(path, 2, time.Hour, discard)
+		l, err := OpenLockout(path, 2, time.Hour, discard)
 		if err != nil {
 			if !strings.Contains(err.Error(), path+" is damaged") {
 				t.Errorf("refused with %v", err)
@@ -220,18 +220,18 @@ func FuzzLockouts(f *testing.F) {
 			return
 		}
 		for range 2 {
-			if l.judge("alice", "modem1", false) {
+			if l.Judge("alice", "modem1", false) {
 				t.Error("a wrong password counted as right")
 			}
 		}
-		if l.judge("alice", "modem1", true) {
+		if l.Judge("alice", "modem1", true) {
 			t.Error("an account was let in after two failures of two")
 		}
-		again, err := openLockout(path, 2, time.Hour, discard)
+		again, err := OpenLockout(path, 2, time.Hour, discard)
 		if err != nil {
 			t.Fatalf("what was written can't be read: %v", err)
 		}
-		if n := len(again.state.Failures); n == 0 || n > maxLockouts || again.judge("alice", "modem1", true) {
+		if n := len(again.state.Failures); n == 0 || n > maxLockouts || again.Judge("alice", "modem1", true) {
 			t.Errorf("after a restart there are %d entries, or the account is let in", n)
 		}
 	})
