@@ -4,23 +4,20 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"path/filepath"
+	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"rashost/dialog"
 	"rashost/plugin"
 	"rashost/plugin/plugintest"
+	"rashost/plugin/users"
 )
 
 func TestGoodLogin(t *testing.T) {
-	bubble(t, func(s *plugin.Setup) { s.Banner = "Authorised\nuse only." }, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
-		c := dial(t, host, p, "modem1", 0)
+	bubble(t, func(s *plugin.Setup) { s.Banner = "Authorised\nuse only." }, func(t *testing.T, r rig) {
+		c := dial(t, r.host, r.Plugin, "modem1", 0)
 		c.expect("Authorised\r\nuse only.\r\nlogin: ")
 		c.say("aLICE\r")
 		c.expect("aLICE\r\nPassword: ")
@@ -36,31 +33,31 @@ func TestGoodLogin(t *testing.T) {
 // Whatever is wrong, the caller sees the same.
 func TestRefusalsLookAlike(t *testing.T) {
 	for name, c := range map[string]struct{ name, secret, user string }{
-		"wrong password":        {"alice", "battery staple", "alice"},
-		"unknown name":          {"mallory", "correct horse", "mallory"},
-		"disabled":              {"bob", "correct horse", "bob"},
-		"leading dash":          {"-froot", "correct horse", ""},
-		"leading space":         {" alice", "correct horse", ""},
-		"not a name":            {"alice;reboot", "correct horse", ""},
-		"too long a name":       {strings.Repeat("a", 65), "correct horse", ""},
-		"empty password":        {"alice", "", "alice"},
-		"password and more":     {"alice", "correct horse" + strings.Repeat("x", 300), "alice"},
-		"unknown, odd password": {"mallory", strings.Repeat("x", 128), "mallory"},
+		"wrong password":         {"alice", "battery staple", "alice"},
+		"unknown name":           {"mallory", "correct horse", "mallory"},
+		"disabled":               {"bob", "correct horse", "bob"},
+		"no password, only keys": {"carol", "correct horse", "carol"},
+		"leading dash":           {"-froot", "correct horse", ""},
+		"leading space":          {" alice", "correct horse", ""},
+		"not a name":             {"alice;reboot", "correct horse", ""},
+		"too long a name":        {strings.Repeat("a", 65), "correct horse", ""},
+		"empty password":         {"alice", "", "alice"},
+		"password and more":      {"alice", "correct horse" + strings.Repeat("x", 300), "alice"},
+		"unknown, odd password":  {"mallory", strings.Repeat("x", 128), "mallory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(s *plugin.Setup) {
 				s.Attempts = 2
-				replaceUsers(t, s.Resolve("users.yaml"), oneUser("Alice", cheapHash)+"  - {name: bob, hash: "+cheapHash+", disabled: true}\n")
-			}, func(t *testing.T, p *Plugin, log *logBuffer, host *dialog.Host) {
-				var hashed atomic.Int32
-				count(p, &hashed)
-				call := dial(t, host, p, "modem1", 0)
+				path := writeUsers(t, oneUser("Alice", cheapHash)+"  - {name: bob, hash: "+cheapHash+", disabled: true}\n"+scramOnly)
+				s.Resolve = func(string) string { return path }
+			}, func(t *testing.T, r rig) {
+				call := dial(t, r.host, r.Plugin, "modem1", 0)
 				for range 2 {
 					call.expect("login: ")
 					call.say(c.name + "\r")
 					call.expect(c.name + "\r\nPassword: ")
 					call.say(c.secret + "\r")
-					bell := strings.Repeat("\a", min(1, len(c.secret)/(MaxSecret+2)))
+					bell := strings.Repeat("\a", min(1, len(c.secret)/(users.MaxSecret+2)))
 					if got := call.heard(); !strings.HasPrefix(got, bell+"\r\nAccess denied.\r\n") {
 						t.Errorf("caller sees %q", got)
 					} else {
@@ -70,10 +67,10 @@ func TestRefusalsLookAlike(t *testing.T) {
 					}
 				}
 				call.ends(plugin.Failure, c.user)
-				if hashed.Load() != 2 {
-					t.Errorf("%d hashes were computed for 2 tries", hashed.Load())
+				if n := r.hashes.count(); n != 2 {
+					t.Errorf("%d hashes were computed for 2 tries", n)
 				}
-				if c.secret != "" && strings.Contains(log.String(), c.secret) {
+				if c.secret != "" && strings.Contains(r.log.String(), c.secret) {
 					t.Error("the log shows the password")
 				}
 			})
@@ -81,43 +78,19 @@ func TestRefusalsLookAlike(t *testing.T) {
 	}
 }
 
-// counted counts the hashes that are computed, now and at most at the same time.
-type counted struct {
-	digest
-	n *atomic.Int32
-}
-
-func (c counted) MatchBytes(secret []byte) bool {
-	c.n.Add(1)
-	return c.digest.MatchBytes(secret)
-}
-
-// count makes every hash of p count itself.
-func count(p *Plugin, n *atomic.Int32) {
-	p.nobody = counted{p.nobody, n}
-	users := *p.users.users.Load()
-	for name, u := range users {
-		u.parsed.digest = counted{u.parsed.digest, n}
-		users[name] = u
-	}
-}
-
-// keeps is a hash that keeps the secret it was given, as it is in memory.
-type keeps struct{ secret []byte }
-
-func (k *keeps) MatchBytes(secret []byte) bool {
-	k.secret = secret
-	return false
-}
+// scramOnly is a user whose password can't be checked by a hash.
+const scramOnly = `  - name: carol
+    scram:
+      SCRAM-SHA-256: {iterations: 15000, salt: W22ZaJ0SNY7soEsUEjb6gQ==,
+        stored_key: WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=, server_key: wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=}
+`
 
 func TestSecretIsWiped(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
-		k := new(keeps)
-		p.nobody = k
-		c := dial(t, host, p, "modem1", 0)
+	bubble(t, nil, func(t *testing.T, r rig) {
+		c := dial(t, r.host, r.Plugin, "modem1", 0)
 		c.say("mallory\rsesame\r")
-		if len(k.secret) != len("sesame") || !bytes.Equal(k.secret, make([]byte, len(k.secret))) {
-			t.Errorf("%d bytes, still %q", len(k.secret), k.secret)
+		if k := r.hashes.secret; len(k) != len("sesame") || !bytes.Equal(k, make([]byte, len(k))) {
+			t.Errorf("%d bytes, still %q", len(k), k)
 		}
 		c.hang()
 		c.ends(0, "")
@@ -125,8 +98,8 @@ func TestSecretIsWiped(t *testing.T) {
 }
 
 func TestInterruptAndEmptyNameStartAgain(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
-		c := dial(t, host, p, "modem1", 0)
+	bubble(t, nil, func(t *testing.T, r rig) {
+		c := dial(t, r.host, r.Plugin, "modem1", 0)
 		c.say("mallory\rsecr\x03")
 		c.expect("login: mallory\r\nPassword: \r\nlogin: ")
 		c.say("mal\x03\r\n")
@@ -141,8 +114,8 @@ func TestInterruptAndEmptyNameStartAgain(t *testing.T) {
 
 func TestRestartsAreBounded(t *testing.T) {
 	for _, key := range []string{"\r", "\x03", "a\x03"} {
-		bubble(t, nil, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
-			c := dial(t, host, p, "modem1", 0)
+		bubble(t, nil, func(t *testing.T, r rig) {
+			c := dial(t, r.host, r.Plugin, "modem1", 0)
 			c.say(strings.Repeat(key, maxRestarts))
 			c.ends(plugin.Failure, "")
 			if got := c.heard(); !strings.HasSuffix(got, "Access denied.\r\n") || strings.Count(got, "login: ") != maxRestarts {
@@ -162,8 +135,8 @@ func TestSevenBitCaller(t *testing.T) {
 		}
 		return string(b)
 	}
-	bubble(t, nil, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
-		c := dial(t, host, p, "modem1", 0)
+	bubble(t, nil, func(t *testing.T, r rig) {
+		c := dial(t, r.host, r.Plugin, "modem1", 0)
 		c.say(even("alice\r"))
 		c.expect("login: " + even("alice\r\nPassword: "))
 		c.say(even("wrong\r"))
@@ -174,13 +147,13 @@ func TestSevenBitCaller(t *testing.T) {
 }
 
 func TestFloodIsRefused(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, p *Plugin, log *logBuffer, host *dialog.Host) {
-		c := dial(t, host, p, "modem1", 0)
+	bubble(t, nil, func(t *testing.T, r rig) {
+		c := dial(t, r.host, r.Plugin, "modem1", 0)
 		c.say("mallory\r")
 		go func() { _, _ = io.WriteString(c.conn, strings.Repeat("A", 1<<20)) }() // ends with the line
 		c.ends(plugin.Failure, "mallory")
-		if !strings.Contains(log.String(), "floods") {
-			t.Errorf("log: %s", log)
+		if !strings.Contains(r.log.String(), "floods") {
+			t.Errorf("log: %s", r.log)
 		}
 	})
 }
@@ -191,12 +164,12 @@ func TestWarningBeforeTheEnd(t *testing.T) {
 		600 * time.Second: {"9m0s", "One minute left."},
 		60 * time.Second:  {"30s", "30 seconds left."},
 	} {
-		bubble(t, func(s *plugin.Setup) { s.Timeout = int(timeout / time.Second) }, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
+		bubble(t, func(s *plugin.Setup) { s.Timeout = int(timeout / time.Second) }, func(t *testing.T, r rig) {
 			at, err := time.ParseDuration(want[0])
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := dial(t, host, p, "modem1", timeout)
+			c := dial(t, r.host, r.Plugin, "modem1", timeout)
 			c.say("ali")
 			c.expect("login: ali")
 			time.Sleep(at - time.Millisecond)
@@ -212,10 +185,8 @@ func TestWarningBeforeTheEnd(t *testing.T) {
 }
 
 func TestLockoutInTheDialog(t *testing.T) {
-	bubble(t, func(s *plugin.Setup) { s.LockoutDenials, s.LockoutReset, s.Attempts = 2, 3600, 4 }, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
-		var hashed atomic.Int32
-		count(p, &hashed)
-		c := dial(t, host, p, "modem1", 0)
+	bubble(t, func(s *plugin.Setup) { s.LockoutDenials, s.LockoutReset, s.Attempts = 2, 3600, 4 }, func(t *testing.T, r rig) {
+		c := dial(t, r.host, r.Plugin, "modem1", 0)
 		for _, secret := range []string{"wrong", "wrong", "correct horse", "wrong"} {
 			c.say("alice\r" + secret + "\r")
 		}
@@ -223,66 +194,46 @@ func TestLockoutInTheDialog(t *testing.T) {
 		if got := c.heard(); got != strings.Repeat("login: alice\r\nPassword: \r\nAccess denied.\r\n", 4) {
 			t.Errorf("caller sees %q", got)
 		}
-		if hashed.Load() != 4 {
-			t.Errorf("%d hashes for 4 tries: a locked account must cost the same", hashed.Load())
+		if n := r.hashes.count(); n != 4 {
+			t.Errorf("%d hashes for 4 tries: a locked account must cost the same", n)
 		}
-		if was, err := Unlock(LockoutPath(filepath.Dir(p.lockout.path), "staff"), "alice"); !was || err != nil {
+		if was, err := users.Unlock(r.state, "alice"); !was || err != nil {
 			t.Fatalf("Unlock: %v, %v", was, err)
 		}
-		c = dial(t, host, p, "modem1", 0)
+		c = dial(t, r.host, r.Plugin, "modem1", 0)
 		c.say("alice\rcorrect horse\r")
 		c.ends(plugin.Success, "Alice")
 	})
 }
 
-// never is a hash that nothing matches.
-type never struct{}
-
-func (never) MatchBytes([]byte) bool { return false }
-
 func TestThreeHundredWrongLogins(t *testing.T) {
-	bubble(t, func(s *plugin.Setup) { s.LockoutDenials = 5 }, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
-		p.nobody = never{}
+	bubble(t, func(s *plugin.Setup) { s.LockoutDenials = 5 }, func(t *testing.T, r rig) {
 		for i := range 100 {
-			c := dial(t, host, p, "modem1", 0)
+			c := dial(t, r.host, r.Plugin, "modem1", 0)
 			for try := range 3 {
 				c.say(fmt.Sprintf("user%d\rwrong%d\r", i, try))
 			}
 			c.ends(plugin.Failure, fmt.Sprintf("user%d", i))
 		}
-		if n := len(p.lockout.state.Failures); n != 100 {
-			t.Errorf("%d accounts are kept", n)
+		state, err := os.ReadFile(r.state)
+		if n := bytes.Count(state, []byte(`"denials":3`)); n != 100 || err != nil {
+			t.Errorf("%d accounts with three failures are kept, %v", n, err)
 		}
-		if s := host.Stats(); s.Open != 0 {
+		if s := r.host.Stats(); s.Open != 0 {
 			t.Errorf("%+v", s)
 		}
 	})
 }
 
-// A caller who hangs up leaves the queue without a hash.
+// A caller who hangs up while a hash is waited for ends the dialog without a verdict.
 func TestQueueLetsGo(t *testing.T) {
-	s, _ := setup(t, writeUsers(t, "version: 1\nusers: []\n"))
-	p := mustPlugin(t, s)
-	synctest.Test(t, func(t *testing.T) {
-		p.gate = semaphore.NewWeighted(1)
-		hash := &blocking{release: make(chan struct{})}
-		p.nobody = hash
-		go func() { _, _, _ = p.check(t.Context(), "first", []byte("x"), "modem1") }() // what it returns is tested elsewhere
-		synctest.Wait()
-		host := dialog.New(nil)
-		c := dial(t, host, p, "modem2", 0)
-		c.say("second\rx\r")
+	bubble(t, nil, func(t *testing.T, r rig) {
+		r.hashes.wait = make(chan struct{})
+		c := dial(t, r.host, r.Plugin, "modem1", 0)
+		c.say("alice\rcorrect horse\r")
 		c.hang()
 		if out := c.ends(0, ""); out.Ended != dialog.Dropped {
 			t.Errorf("ended: %v", out.Ended)
-		}
-		hash.release <- struct{}{}
-		synctest.Wait()
-		if hash.total.Load() != 1 {
-			t.Errorf("%d hashes", hash.total.Load())
-		}
-		if err := host.Shutdown(t.Context()); err != nil {
-			t.Error(err)
 		}
 	})
 }
@@ -301,7 +252,8 @@ func TestConformance(t *testing.T) {
 		New: func() (plugin.Plugin, error) {
 			s, _ := setup(t, writeUsers(t, text))
 			s.Attempts = 1
-			return quick(mustPlugin(t, s)), nil
+			p, _ := mustPlugin(t, s)
+			return p, nil
 		},
 		Good:    func(n int) plugintest.Login { return login(fmt.Sprint("user", n), "correct horse") },
 		Bad:     func(n int) plugintest.Login { return login(fmt.Sprint("user", n), "battery staple") },

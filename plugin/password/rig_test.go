@@ -3,22 +3,23 @@ package password
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-crypt/crypt/algorithm/argon2"
 	"go.uber.org/goleak"
-	"golang.org/x/sync/semaphore"
 	"gopkg.in/yaml.v3"
 
 	"rashost/dialog"
 	"rashost/plugin"
+	"rashost/plugin/users"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,29 +55,81 @@ func setup(t testing.TB, path string) (plugin.Setup, *logBuffer) {
 	}, log
 }
 
-// mustPlugin makes a plugin whose own hashes cost next to nothing. How they are used is tested, not what they cost.
-func mustPlugin(t testing.TB, s plugin.Setup) *Plugin {
+// cheapHash is of "correct horse" and fast.
+const cheapHash = "$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"
+
+// writeUsers makes a user file and returns its path.
+func writeUsers(t testing.TB, text string) string {
 	t.Helper()
-	h := mustHashes(t)
-	cheap, err := argon2.New(argon2.WithVariant(argon2.VariantID), argon2.WithM(64), argon2.WithT(1), argon2.WithP(1))
-	if err != nil {
+	path := filepath.Join(t.TempDir(), "users.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	h.hasher = cheap
-	p, err := newPlugin(s, semaphore.NewWeighted(1), h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return path
 }
 
-// quick makes the hash of a file's users count as the default, so that they are not rehashed.
-func quick(p *Plugin) *Plugin {
-	for name, u := range *p.users.users.Load() {
-		u.parsed.current = true
-		(*p.users.users.Load())[name] = u
+// oneUser is a file with one user.
+func oneUser(name, hash string) string {
+	return fmt.Sprintf("version: 1\nusers:\n  - name: %s\n    hash: %s\n", name, hash)
+}
+
+// spy stands in for the hashes: it computes those of the file and nothing for names without one, counts, and keeps the last secret as it
+// is in memory. What the real ones cost, and that they wait for their turn, is tested where they are.
+type spy struct {
+	real passwords
+	wait chan struct{} // taken by every comparison, if not nil
+
+	mu     sync.Mutex
+	n      int
+	secret []byte
+}
+
+func (s *spy) Check(ctx context.Context, hash string, secret []byte) (bool, error) {
+	s.mu.Lock()
+	s.n++
+	s.secret = secret
+	s.mu.Unlock()
+	if s.wait != nil {
+		select {
+		case <-s.wait:
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
 	}
-	return p
+	if hash == "" {
+		return false, nil
+	}
+	return s.real.Check(ctx, hash, secret)
+}
+
+// Renew keeps the cheap hashes of the tests.
+func (s *spy) Renew(context.Context, string, []byte) (string, error) { return "", nil }
+
+func (s *spy) Kind(hash string) string { return s.real.Kind(hash) }
+
+// count returns how many comparisons there were.
+func (s *spy) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n
+}
+
+// realHashes are shared by the tests, since they cost a hash to make.
+var realHashes = sync.OnceValues(users.NewHashes)
+
+// mustPlugin makes a plugin with a spy.
+func mustPlugin(t testing.TB, s plugin.Setup) (*Plugin, *spy) {
+	t.Helper()
+	h, err := realHashes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := &spy{real: h}
+	p, err := newPlugin(s, watch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, watch
 }
 
 // call is a call inside a synctest bubble: the caller's end of the line.
@@ -153,18 +206,26 @@ func (c *call) ends(verdict plugin.Verdict, user string) dialog.Outcome {
 	return out
 }
 
+// rig is what a test of the dialog works with.
+type rig struct {
+	*Plugin
+	hashes *spy
+	log    *logBuffer
+	host   *dialog.Host
+	state  string // the lock-out state's path
+}
+
 // bubble runs f with a plugin on a file with the user Alice, whose password is "correct horse".
-func bubble(t *testing.T, edit func(s *plugin.Setup), f func(t *testing.T, p *Plugin, log *logBuffer, host *dialog.Host)) {
+func bubble(t *testing.T, edit func(s *plugin.Setup), f func(t *testing.T, r rig)) {
 	path := writeUsers(t, oneUser("Alice", cheapHash))
 	s, log := setup(t, path)
 	if edit != nil {
 		edit(&s)
 	}
-	p := quick(mustPlugin(t, s))
 	synctest.Test(t, func(t *testing.T) {
-		p.gate = semaphore.NewWeighted(1) // belongs to the bubble
+		p, watch := mustPlugin(t, s)
 		host := dialog.New(nil)
-		f(t, p, log, host)
+		f(t, rig{p, watch, log, host, users.LockoutPath(s.StateDir, s.Dialog)})
 		if err := host.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
