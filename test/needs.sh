@@ -12,7 +12,7 @@ needs=(
   "nsenter:util-linux:disks of their own for a running daemon"
   "g++:g++:native plugins written in C++"
   "valgrind:valgrind:memory errors of rasdll"
-  "python3:python3-minimal:the external plugin in Python"
+  "python3:python3:the external plugin in Python"
   "gsasl:gsasl:SASL with GNU SASL as the caller"
   "sasl-sample-client:sasl2-bin:SASL with Cyrus SASL as the caller"
   "curl:curl:POP3, SMTP and HTTP Digest logins with curl"

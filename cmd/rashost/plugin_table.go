@@ -3,6 +3,7 @@ package main
 import (
 	"rashost/plugin"
 	"rashost/plugin/anyone"
+	"rashost/plugin/external"
 	"rashost/plugin/password"
 )
 
@@ -10,6 +11,7 @@ import (
 func pluginTable() map[string]plugin.Factory {
 	return map[string]plugin.Factory{
 		"anyone":   anyone.New,
+		"external": external.New,
 		"password": password.NewFactory(),
 	}
 }
