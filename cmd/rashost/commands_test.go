@@ -281,7 +281,7 @@ func TestJSONDocumentation(t *testing.T) {
 	for title, v := range map[string]any{
 		"lines": admin.LinesReply{}, "line": admin.LineView{}, "calls": admin.CallsReply{}, "call": admin.CallView{}, "step": admin.StepView{},
 		"health": admin.HealthView{}, "records": admin.RecordsHealth{}, "dialogs": admin.DialogsHealth{}, "plugins": admin.PluginsReply{},
-		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{},
+		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{}, "try": tryResult{}, "fault": tryFault{},
 	} {
 		var fields []string
 		for i := range reflect.TypeOf(v).NumField() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -58,26 +59,66 @@ func (a *app) pluginsOffline() ([]admin.PluginView, error) {
 	return pluginViews(pluginTable(), h), nil
 }
 
-// pluginViews lists the plugins of the table with the dialogs of h that use them; h may be nil.
+// ownProcess is a plugin whose program runs in a process of its own.
+type ownProcess interface {
+	// Program is the path of what decides.
+	Program() string
+	// Contained says whether everything that the program starts dies with it, and why not.
+	Contained() (bool, string)
+}
+
+// processKinds are the plugins of the table that are an ownProcess.
+var processKinds = []string{"external", "native"}
+
+// pluginViews lists the plugins of the table with the dialogs of h that use them; h may be nil. A plugin with a process of its own has a
+// row for each dialog, because each runs another program.
 func pluginViews(table map[string]plugin.Factory, h *house) []admin.PluginView {
 	var views []admin.PluginView
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		v := admin.PluginView{Name: name, Kind: "built-in", From: "rashost", Dialogs: []string{}}
+		var uses []string
 		if h != nil {
-			var faults []error
-			for _, dialog := range slices.Sorted(maps.Keys(h.dialogs)) {
-				if use := h.dialogs[dialog]; use.pluginName == name {
-					v.Dialogs = append(v.Dialogs, dialog)
-					faults = append(faults, use.err)
+			for _, dialog := range sorted(h.dialogs) {
+				if h.dialogs[dialog].pluginName == name {
+					uses = append(uses, dialog)
 				}
 			}
-			if err := errors.Join(faults...); err != nil {
-				v.Error = err.Error()
+		}
+		if slices.Contains(processKinds, name) {
+			v.Kind = name
+			for _, dialog := range uses {
+				views = append(views, processView(v, dialog, h.dialogs[dialog]))
 			}
+			if len(uses) > 0 {
+				continue
+			}
+		}
+		var faults []error
+		for _, dialog := range uses {
+			v.Dialogs = append(v.Dialogs, dialog)
+			faults = append(faults, h.dialogs[dialog].err)
+		}
+		if err := errors.Join(faults...); err != nil {
+			v.Error = err.Error()
 		}
 		views = append(views, v)
 	}
 	return views
+}
+
+// processView is the row of one dialog whose plugin has a process of its own.
+func processView(v admin.PluginView, dialog string, use *dialogUse) admin.PluginView {
+	v.Dialogs = []string{dialog}
+	if use.err != nil {
+		v.Error = use.err.Error()
+	}
+	if p, ok := use.plugin.(ownProcess); ok {
+		v.From = p.Program()
+		if contained, why := p.Contained(); !contained {
+			v.Remark = "escaped children are possible: " + why
+		}
+	}
+	return v
 }
 
 func writePlugins(w io.Writer, plugins []admin.PluginView) {
@@ -85,7 +126,7 @@ func writePlugins(w io.Writer, plugins []admin.PluginView) {
 	fmt.Fprintln(t, "PLUGIN\tKIND\tFROM\tDIALOGS\tREMARK")
 	for _, p := range plugins {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", cell(p.Name, 40), cell(p.Kind, 20), cell(p.From, 60), cell(strings.Join(p.Dialogs, ", "), 60),
-			cell(p.Error, 300))
+			cell(cmp.Or(p.Error, p.Remark), 300))
 	}
 	_ = t.Flush() // as with every print: who reads has gone
 }

@@ -111,9 +111,10 @@ type CallQuery struct {
 type PluginView struct {
 	Name    string   `json:"name"`
 	Kind    string   `json:"kind"` // built-in, external or native
-	From    string   `json:"from"` // where it came from
+	From    string   `json:"from"` // where it came from: rashost, or a program's path
 	Dialogs []string `json:"dialogs"`
 	Error   string   `json:"error,omitempty"`
+	Remark  string   `json:"remark,omitempty"` // what an operator should know of it
 }
 
 // HealthView says whether the daemon works as it should.
