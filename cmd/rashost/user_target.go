@@ -24,7 +24,7 @@ func (a *app) userTarget(flags *userFlags) (userTarget, error) {
 	if err != nil {
 		return userTarget{}, err
 	}
-	all, err := fileUsers(c)
+	all, err := fileUsers(c, userPlugins())
 	if err != nil {
 		return userTarget{}, err
 	}
@@ -68,7 +68,7 @@ func (a *app) fileTarget(file string) (userTarget, error) {
 	c, err := config.Load(a.configPath, env)
 	var all []fileUser
 	if err == nil {
-		all, err = fileUsers(c)
+		all, err = fileUsers(c, userPlugins())
 	}
 	if err != nil {
 		fmt.Fprintf(a.stderr, "%s has faults, and what its dialogs need of a user is not known; see: rashost check\n", a.configPath)
@@ -83,12 +83,12 @@ type fileUser struct {
 	needs        users.Verifiers
 }
 
-// fileUsers finds the dialogs that have a user file, sorted by name.
-func fileUsers(c *config.Config) ([]fileUser, error) {
+// fileUsers finds the dialogs whose plugins have a user file, sorted by name.
+func fileUsers(c *config.Config, plugins map[string]needs) ([]fileUser, error) {
 	var found []fileUser
 	for _, name := range sorted(c.Dialogs) {
 		d := c.Dialogs[name]
-		ask := userPlugins()[d.Plugin]
+		ask := plugins[d.Plugin]
 		if ask == nil {
 			continue
 		}
