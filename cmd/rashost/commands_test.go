@@ -68,6 +68,8 @@ func (d *fakeDaemon) Plugins() []admin.PluginView {
 }
 
 func (d *fakeDaemon) Health() admin.HealthView {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	h := admin.HealthView{OK: !d.ill, PID: 1, Records: admin.RecordsHealth{OK: !d.ill}}
 	if d.ill {
 		h.Records = admin.RecordsHealth{Reason: "disk full", Since: since, Unsaved: 3, Lost: 1}

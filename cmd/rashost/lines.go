@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,8 +115,16 @@ func (a *app) printEvent(e admin.Event) error {
 
 // watchChanges prints each change of a line's state as a line of text.
 func (a *app) watchChanges(ctx context.Context, client *admin.Client) error {
+	said := ""
 	return client.Watch(ctx, func(e admin.Event) error {
 		var err error
+		if health := healthText(ctx, client); health != said {
+			said = health
+			_, err = io.WriteString(a.stdout, cmp.Or(strings.TrimPrefix(health, "\n"), "records are saved, no plugin is stuck\n"))
+		}
+		if err != nil {
+			return err
+		}
 		switch {
 		case e.Type == admin.EventLine && e.Line != nil:
 			l := e.Line
@@ -167,7 +176,7 @@ func (a *app) watchScreen(ctx context.Context, client *admin.Client) error {
 				more = false
 			}
 		}
-		if _, err := io.WriteString(a.stdout, screen(lines)); err != nil {
+		if _, err := io.WriteString(a.stdout, screen(lines, healthText(ctx, client))); err != nil {
 			cancel()
 			return errors.Join(err, <-ended)
 		}
@@ -194,8 +203,18 @@ func applyEvent(lines []admin.LineView, e admin.Event) []admin.LineView {
 	return lines
 }
 
-func screen(lines []admin.LineView) string {
+// healthText is what writeHealth says now, "" when all is well. A daemon that does not answer ends the watch itself.
+func healthText(ctx context.Context, client *admin.Client) string {
+	var b strings.Builder
+	if h, err := client.Health(ctx); err == nil {
+		writeHealth(&b, h)
+	}
+	return b.String()
+}
+
+func screen(lines []admin.LineView, health string) string {
 	var b strings.Builder
 	writeLines(&b, lines)
+	b.WriteString(health)
 	return home + strings.ReplaceAll(b.String(), "\n", eraseLine) + eraseRest
 }

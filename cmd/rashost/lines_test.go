@@ -145,6 +145,42 @@ func TestLinesWatchRedrawsATerminal(t *testing.T) {
 	screenEnd.Close()
 }
 
+// TestWatchShowsWhatIsWrong: records that are not saved and workers that are stuck stand on a watcher's screen, as in `rashost lines`.
+func TestWatchShowsWhatIsWrong(t *testing.T) {
+	b := newBench(t)
+	d := &fakeDaemon{lines: []admin.LineView{{Name: "modem1", State: "listening"}}}
+	b.start(d)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var out lockedBuffer
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, []string{"-c", b.config, "lines", "--watch"}, strings.NewReader(""), &out, io.Discard) }()
+	shows := func(ill bool, state string, texts ...string) {
+		t.Helper()
+		d.mu.Lock()
+		d.ill = ill
+		d.mu.Unlock()
+		d.Publish(admin.Event{Type: admin.EventLine, Line: &admin.LineView{Name: "modem1", State: state}})
+		waitFor(t, func() bool { return strings.Contains(out.String(), " "+state+" ") }, out.String)
+		for _, text := range texts {
+			if n := strings.Count(out.String(), text); n != 1 {
+				t.Errorf("%q stands there %d times, want once: %s", text, n, out.String())
+			}
+		}
+	}
+	waitFor(t, func() bool { return strings.Contains(out.String(), "listening") }, out.String)
+	shows(true, "ringing", "RECORDS ARE NOT SAVED", "disk full", "2 plugin workers do not end")
+	shows(true, "dialog", "RECORDS ARE NOT SAVED")
+	shows(false, "session", "records are saved, no plugin is stuck")
+	if text := screen(nil, "\nRECORDS\n"); !strings.Contains(text, "RECORDS"+eraseLine) {
+		t.Errorf("on a terminal it is missing: %q", text)
+	}
+	cancel()
+	if got := <-code; got != 0 {
+		t.Errorf("exit %d", got)
+	}
+}
+
 func TestWatchTellsTheEndOfTheDaemon(t *testing.T) {
 	b := newBench(t)
 	d := &fakeDaemon{}
