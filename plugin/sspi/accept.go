@@ -49,10 +49,18 @@ func AcceptSecurityContext(ctx context.Context, cred *CredHandle, h *CtxtHandle,
 	}
 	s = handle.accept(ctx, cred, in, req, out)
 	if h == nil && len(token) == 0 && s.Class() == ClassError {
-		handle.forget()
+		handle.drop()
 		return nil, s
 	}
 	return handle, s
+}
+
+// drop forgets a context that nobody has got.
+func (h *CtxtHandle) drop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget()
+	h.state = deleted
 }
 
 // accept is AcceptSecurityContext once the context is known.

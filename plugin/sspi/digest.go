@@ -31,47 +31,50 @@ type algorithm struct {
 	key  string // the users.DigestKey.Algorithm that it starts from
 	size int    // of a hash, in bytes
 	sess bool   // the session key mixes in the first nonces
-	hash func(text []byte) []byte
 }
 
 // algorithmNamed returns the algorithm of a name, without case.
 func algorithmNamed(name string) (algorithm, bool) {
 	switch {
 	case strings.EqualFold(name, MD5):
-		return algorithm{name: MD5, key: MD5, size: md5.Size, hash: hashMD5}, true
+		return algorithm{name: MD5, key: MD5, size: md5.Size}, true
 	case strings.EqualFold(name, MD5Sess):
-		return algorithm{name: MD5Sess, key: MD5, size: md5.Size, sess: true, hash: hashMD5}, true
+		return algorithm{name: MD5Sess, key: MD5, size: md5.Size, sess: true}, true
 	case strings.EqualFold(name, SHA256):
-		return algorithm{name: SHA256, key: SHA256, size: sha256.Size, hash: hashSHA256}, true
+		return algorithm{name: SHA256, key: SHA256, size: sha256.Size}, true
 	default:
 		return algorithm{}, false
 	}
 }
 
-func hashMD5(text []byte) []byte {
+// hash appends the hash of text to dst.
+func (a algorithm) hash(dst, text []byte) []byte {
+	if a.key == SHA256 {
+		sum := sha256.Sum256(text)
+		return append(dst, sum[:]...)
+	}
 	sum := md5.Sum(text)
-	return sum[:]
+	return append(dst, sum[:]...)
 }
 
-func hashSHA256(text []byte) []byte {
-	sum := sha256.Sum256(text)
-	return sum[:]
-}
-
-// raw returns the hash of the parts with colons between them.
-func (a algorithm) raw(parts ...string) []byte {
-	text := make([]byte, 0, 512)
+// raw appends the hash of the parts with colons between them to dst.
+func (a algorithm) raw(dst []byte, parts ...string) []byte {
+	var room [512]byte
+	text := room[:0]
 	for i, part := range parts {
 		if i > 0 {
 			text = append(text, ':')
 		}
 		text = append(text, part...)
 	}
-	return a.hash(text)
+	return a.hash(dst, text)
 }
 
 // hex is raw in lower-case hex, the H() of RFC 7616.
-func (a algorithm) hex(parts ...string) string { return hex.EncodeToString(a.raw(parts...)) }
+func (a algorithm) hex(parts ...string) string {
+	var sum [sha256.Size]byte
+	return hex.EncodeToString(a.raw(sum[:0], parts...))
+}
 
 // EntityHash returns the hash of a request's body in hex, as AcceptSecurityContext takes it for auth-int. An algorithm that is unknown
 // counts as MD5.
@@ -80,7 +83,7 @@ func EntityHash(name string, body []byte) []byte {
 	if !ok {
 		a, _ = algorithmNamed(MD5)
 	}
-	return hex.AppendEncode(nil, a.hash(body))
+	return hex.AppendEncode(nil, a.hash(nil, body))
 }
 
 // session is the key that a first response leaves behind: H(A1).
@@ -98,7 +101,7 @@ func newSession(mode Mode, a algorithm, key []byte, r *Response) session {
 		if r.AuthzID != "" {
 			parts = append(parts, r.AuthzID)
 		}
-		raw := a.raw(parts...)
+		raw := a.raw(nil, parts...)
 		return session{raw: raw, hex: hex.EncodeToString(raw)}
 	case a.sess:
 		return session{hex: a.hex(hex.EncodeToString(key), r.Nonce, r.CNonce)}

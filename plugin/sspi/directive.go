@@ -30,11 +30,13 @@ type Directives []Directive
 // ParseDirectives reads the directives of a challenge or response (RFC 2831, section 7.1; RFC 7616, section 3.3): names with values,
 // separated by commas. Empty list elements and white space around names, values and commas mean nothing. Anything else is an error: a
 // name twice (but realm, which a challenge may repeat), an open quote, control characters, more than MaxToken bytes.
-func ParseDirectives(text string) (Directives, error) {
+func ParseDirectives(text string) (Directives, error) { return appendDirectives(make(Directives, 0, 16), text) }
+
+// appendDirectives is ParseDirectives with the room for its result.
+func appendDirectives(ds Directives, text string) (Directives, error) {
 	if len(text) > MaxToken {
 		return nil, fmt.Errorf("%d bytes, at most %d are read", len(text), MaxToken)
 	}
-	ds := make(Directives, 0, 16)
 	for rest := text; ; {
 		rest = strings.TrimLeft(skipSpace(rest), ",")
 		if rest = skipSpace(rest); rest == "" {
@@ -169,11 +171,13 @@ func skipSpace(text string) string {
 	return text
 }
 
-// tokenLength is how many bytes of text are a token (RFC 2616, section 2.2).
+// tokenLength is how many bytes of text are a token (RFC 7230, section 3.2.6).
 func tokenLength(text string) int {
 	for i := range len(text) {
 		c := text[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0:
 			return i
 		}
 	}

@@ -39,7 +39,8 @@ const (
 // Username, realm, nonce, cnonce, opaque and URI must stand in quotes. The others are taken with and without: stock clients quote them,
 // although RFC 7616 forbids it for qop, nc and algorithm.
 func ParseResponse(mode Mode, token []byte) (*Response, error) {
-	ds, err := ParseDirectives(string(token))
+	var room [16]Directive
+	ds, err := appendDirectives(room[:0], string(token))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,10 @@ func ParseResponse(mode Mode, token []byte) (*Response, error) {
 	if realms > 1 {
 		return nil, errors.New("realm stands there twice")
 	}
-	return r, r.complete(mode, ds)
+	if err := r.complete(mode, ds); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // take reads one directive. One that has no meaning in the mode is passed over.

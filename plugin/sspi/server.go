@@ -21,9 +21,10 @@ type DigestConfig struct {
 // DigestServer is the server of one DIGEST-MD5 exchange with qop auth: one challenge, one response. It belongs to one goroutine. Close
 // it at the end.
 type DigestServer struct {
-	cred   *CredHandle
-	opened Status
-	handle *CtxtHandle
+	cred     *CredHandle
+	opened   Status
+	handle   *CtxtHandle
+	answered bool
 }
 
 // NewDigestServer prepares an exchange. Settings that make no sense are the status of Challenge.
@@ -47,16 +48,14 @@ func (d *DigestServer) Challenge() ([]byte, Status) {
 // Response judges the client's response. SEC_E_OK comes with rspauth, which the client must get and answer with nothing; any other
 // status is a refusal, and SEC_I_CONTINUE_NEEDED one of a right response that came too late. There is no second try.
 func (d *DigestServer) Response(ctx context.Context, in []byte) (rspauth []byte, s Status) {
-	switch {
-	case d.handle == nil:
+	if d.handle == nil || d.answered {
 		return nil, SEC_E_INVALID_HANDLE
-	case len(in) == 0:
+	}
+	d.answered = true
+	if len(in) == 0 {
 		return nil, SEC_E_INVALID_TOKEN
 	}
 	out, s := d.step(ctx, in)
-	if s == SEC_I_COMPLETE_NEEDED || s == SEC_I_COMPLETE_AND_CONTINUE {
-		return nil, SEC_E_INVALID_HANDLE // a second response
-	}
 	if s != SEC_E_OK {
 		return nil, s
 	}

@@ -30,7 +30,10 @@ func newLayer(r *Response, key session) layer {
 	if r.QOP != qopInt || key.raw == nil {
 		return layer{}
 	}
-	derive := func(magic string) []byte { return hashMD5(append(key.raw[:len(key.raw):len(key.raw)], magic...)) }
+	derive := func(magic string) []byte {
+		sum := md5.Sum(append(key.raw[:len(key.raw):len(key.raw)], magic...))
+		return sum[:]
+	}
 	return layer{
 		toClient: derive("Digest session key to server-to-client signing key magic constant"),
 		toServer: derive("Digest session key to client-to-server signing key magic constant"),

@@ -1,0 +1,630 @@
+package sspi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"rashost/plugin/users"
+)
+
+func TestAcquireCredentials(t *testing.T) {
+	good := func() *AuthData { return &AuthData{Mode: HTTP, Realm: realm, Accounts: accounts{}} }
+	with := func(edit func(a *AuthData)) *AuthData { a := good(); edit(a); return a }
+	sasl := func(edit func(a *AuthData)) *AuthData {
+		a := &AuthData{Mode: SASL, Service: "pop", Accounts: accounts{}}
+		edit(a)
+		return a
+	}
+	for name, c := range map[string]struct {
+		pkg  string
+		use  CredentialUse
+		auth *AuthData
+		want Status
+	}{
+		"good":              {"WDigest", SECPKG_CRED_INBOUND, good(), SEC_E_OK},
+		"another package":   {"Negotiate", SECPKG_CRED_INBOUND, good(), SEC_E_SECPKG_NOT_FOUND},
+		"no package":        {"", SECPKG_CRED_INBOUND, good(), SEC_E_SECPKG_NOT_FOUND},
+		"client":            {"WDigest", SECPKG_CRED_OUTBOUND, good(), SEC_E_UNSUPPORTED_FUNCTION},
+		"both":              {"WDigest", SECPKG_CRED_BOTH, good(), SEC_E_UNSUPPORTED_FUNCTION},
+		"no data":           {"WDigest", SECPKG_CRED_INBOUND, nil, SEC_E_NO_CREDENTIALS},
+		"no accounts":       {"WDigest", SECPKG_CRED_INBOUND, &AuthData{Mode: HTTP, Realm: realm}, SEC_E_NO_CREDENTIALS},
+		"no mode":           {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.Mode = 0 }), SEC_E_UNKNOWN_CREDENTIALS},
+		"no realm":          {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.Realm = "" }), SEC_E_UNKNOWN_CREDENTIALS},
+		"bad realm":         {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.Realm = "a\nb" }), SEC_E_UNKNOWN_CREDENTIALS},
+		"long realm":        {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.Realm = strings.Repeat("a", 257) }), SEC_E_UNKNOWN_CREDENTIALS},
+		"no algorithms":     {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.Algorithms = []string{} }), SEC_E_UNKNOWN_CREDENTIALS},
+		"unknown algorithm": {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.Algorithms = []string{"SHA-1"} }), SEC_E_UNKNOWN_CREDENTIALS},
+		"algorithm twice":   {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.Algorithms = []string{"MD5", "md5"} }), SEC_E_UNKNOWN_CREDENTIALS},
+		"nonce too long":    {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.NonceLifetime = 5*time.Minute + 1 }), SEC_E_UNKNOWN_CREDENTIALS},
+		"nonce negative":    {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.NonceLifetime = -1 }), SEC_E_UNKNOWN_CREDENTIALS},
+		"no service":        {"WDigest", SECPKG_CRED_INBOUND, sasl(func(a *AuthData) { a.Service = "" }), SEC_E_UNKNOWN_CREDENTIALS},
+		"SASL algorithm":    {"WDigest", SECPKG_CRED_INBOUND, sasl(func(a *AuthData) { a.Algorithms = []string{"MD5"} }), SEC_E_UNKNOWN_CREDENTIALS},
+		"SASL, no realm":    {"WDigest", SECPKG_CRED_INBOUND, sasl(func(*AuthData) {}), SEC_E_OK},
+		"no random numbers": {"WDigest", SECPKG_CRED_INBOUND, with(func(a *AuthData) { a.Rand = strings.NewReader("short") }), SEC_E_INTERNAL_ERROR},
+	} {
+		if cred, s := AcquireCredentialsHandle(c.pkg, c.use, c.auth); s != c.want || (cred == nil) != (s != SEC_E_OK) {
+			t.Errorf("%s: %v, want %v", name, s, c.want)
+		}
+	}
+}
+
+func TestCredentialsMustBeAlive(t *testing.T) {
+	if _, s := AcceptSecurityContext(t.Context(), nil, nil, nil, 0, nil); s != SEC_E_NO_CREDENTIALS {
+		t.Errorf("without credentials: %v", s)
+	}
+	s := serve(t, HTTP, nil)
+	c := s.answering(MD5)
+	if FreeCredentialsHandle(s.cred) != SEC_E_OK || FreeCredentialsHandle(nil) != SEC_E_INVALID_HANDLE {
+		t.Error("FreeCredentialsHandle")
+	}
+	s.must("freed", s.accept(c.request()), SEC_E_NO_CREDENTIALS)
+	other := serve(t, HTTP, nil)
+	other.h = s.h
+	other.must("another's context", other.accept(c.request()), SEC_E_INVALID_HANDLE)
+}
+
+func TestRequirements(t *testing.T) {
+	for req, want := range map[ContextReq]string{
+		0: qopAuth, ASC_REQ_CONNECTION | ASC_REQ_EXTENDED_ERROR | ASC_REQ_PROXY_BINDINGS: qopAuth,
+		ASC_REQ_INTEGRITY: qopInt, ASC_REQ_REPLAY_DETECT: qopInt, ASC_REQ_SEQUENCE_DETECT: qopInt,
+	} {
+		for _, mode := range []Mode{HTTP, SASL} {
+			s := serve(t, mode, nil)
+			s.req |= req
+			if c := s.answering(MD5); c.qop != want {
+				t.Errorf("mode %d, req %#x: qop %s, want %s", mode, req, c.qop, want)
+			}
+			s.req = ASC_REQ_ALLOCATE_MEMORY | req | ASC_REQ_CONFIDENTIALITY
+			s.must("confidentiality", s.accept(nil), SEC_E_SECURITY_QOS_FAILED)
+			s.req = 0x10000000 // ASC_REQ_HTTP, as Microsoft prints it, which is another bit's number
+			s.must("unknown bit", s.accept(nil), SEC_E_SECURITY_QOS_FAILED)
+		}
+	}
+}
+
+func TestChallenge(t *testing.T) {
+	s := serve(t, HTTP, nil)
+	s.must("challenge", s.accept(nil), SEC_I_CONTINUE_NEEDED)
+	if len(s.out) != 3 {
+		t.Fatalf("%d challenges for three algorithms", len(s.out))
+	}
+	for i, alg := range []string{SHA256, MD5, MD5Sess} {
+		want := fmt.Sprintf(`realm="line.example", nonce="%s", opaque="%s", algorithm=%s, qop="auth", charset=UTF-8`, s.h.nonce, s.h.opaque, alg)
+		if s.out[i] != want {
+			t.Errorf("challenge %s, want %s", s.out[i], want)
+		}
+	}
+	first := s.out[0]
+	s.must("again", s.accept(nil), SEC_I_CONTINUE_NEEDED)
+	if s.out[0] != first {
+		t.Error("a challenge that nobody has answered is repeated as it was")
+	}
+	s.clock.add(MaxNonceLifetime)
+	s.must("too old", s.accept(nil), SEC_I_CONTINUE_NEEDED)
+	if s.out[0] == first || strings.Contains(s.out[0], "stale") {
+		t.Errorf("an old challenge: %s", s.out[0])
+	}
+	if n := len(s.h.nonce); n != 32 || len(s.h.opaque) != 32 || s.h.nonce == s.h.opaque {
+		t.Errorf("nonce %s, opaque %s: not 192 bits each", s.h.nonce, s.h.opaque)
+	}
+	if len(s.cred.contexts) != 1 {
+		t.Errorf("%d contexts in the table", len(s.cred.contexts))
+	}
+}
+
+func TestBuffersTooSmall(t *testing.T) {
+	s := serve(t, HTTP, nil)
+	try := func(sizes ...int) Status {
+		out := new(SecBufferDesc)
+		for _, n := range sizes {
+			out.Buffers = append(out.Buffers, SecBuffer{SECBUFFER_TOKEN, make([]byte, n)})
+		}
+		h, status := AcceptSecurityContext(t.Context(), s.cred, nil, nil, 0, out)
+		if (h == nil) != (status != SEC_I_CONTINUE_NEEDED) {
+			t.Errorf("handle %v with %v", h, status)
+		}
+		if status == SEC_I_CONTINUE_NEEDED && !strings.HasSuffix(string(out.Buffers[0].Buffer), "charset=UTF-8") {
+			t.Errorf("buffer %q", out.Buffers[0].Buffer)
+		}
+		return status
+	}
+	s.must("no buffer", try(), SEC_E_BUFFER_TOO_SMALL)
+	s.must("two of three", try(300, 300), SEC_E_BUFFER_TOO_SMALL)
+	s.must("one too small", try(300, 20, 300), SEC_E_BUFFER_TOO_SMALL)
+	if len(s.cred.contexts) != 0 {
+		t.Error("contexts that nobody has are in the table")
+	}
+	s.must("room", try(300, 300, 300), SEC_I_CONTINUE_NEEDED)
+	// The answer to a right response: more room, and the same response is taken.
+	c := s.answering(MD5)
+	out := &SecBufferDesc{Buffers: []SecBuffer{{SECBUFFER_TOKEN, make([]byte, 10)}}}
+	_, status := AcceptSecurityContext(t.Context(), s.cred, s.h, c.request(), 0, out)
+	s.must("answer", status, SEC_E_BUFFER_TOO_SMALL)
+	s.must("answer", s.accept(c.request()), SEC_E_OK)
+}
+
+func TestFirstResponse(t *testing.T) {
+	for _, alg := range []string{SHA256, MD5, MD5Sess} {
+		for _, qop := range []string{qopAuth, qopInt} {
+			s := serve(t, HTTP, nil)
+			if qop == qopInt {
+				s.req |= ASC_REQ_INTEGRITY
+			}
+			c := s.answering(alg)
+			c.method, c.body = "POST", "some body"
+			if _, status := QueryContextName(s.h); status != SEC_E_INVALID_HANDLE {
+				t.Errorf("a name before the response: %v", status)
+			}
+			s.must(alg+" "+qop, s.accept(c.request()), SEC_E_OK)
+			want := fmt.Sprintf(`qop=%s, rspauth="%s", cnonce="Y25vbmNl", nc=00000001`, qop, c.digest(""))
+			if len(s.out) != 1 || s.out[0] != want {
+				t.Errorf("Authentication-Info %q, want %q", s.out, want)
+			}
+			if name, status := QueryContextName(s.h); name != user || status != SEC_E_OK || s.h.ClaimedName() != user {
+				t.Errorf("the user is %q, %v", name, status)
+			}
+		}
+	}
+}
+
+// RFC 7616's optional parts that clients differ in.
+func TestFirstResponseTolerates(t *testing.T) {
+	for name, edit := range map[string]func(c *client, d map[string]string){
+		"nothing special":        func(*client, map[string]string) {},
+		"qop in quotes":          func(_ *client, d map[string]string) { d["qop"] = `"auth"` },
+		"nc in quotes":           func(_ *client, d map[string]string) { d["nc"] = `"00000001"` },
+		"algorithm in quotes":    func(_ *client, d map[string]string) { d["algorithm"] = `"MD5"` },
+		"no algorithm means MD5": func(_ *client, d map[string]string) { delete(d, "algorithm") },
+		"bare response":          func(_ *client, d map[string]string) { d["response"] = strings.Trim(d["response"], `"`) },
+		"userhash=false":         func(_ *client, d map[string]string) { d["userhash"] = "false" },
+		"unknown directive":      func(_ *client, d map[string]string) { d["auth-param"] = `"x"` },
+		"empty elements":         func(c *client, _ map[string]string) { c.extra = ",, ," },
+		"escapes":                func(_ *client, d map[string]string) { d["username"] = `"\a\lice"` },
+		"username*": func(_ *client, d map[string]string) {
+			delete(d, "username")
+			d["username*"] = "UTF-8''%61lice"
+		},
+	} {
+		s := serve(t, HTTP, nil)
+		c := s.answering(MD5)
+		c.edit = func(d map[string]string) { edit(c, d) }
+		s.must(name, s.accept(c.request()), SEC_E_OK)
+	}
+}
+
+// negative is a response that must be refused; it is made from a right one.
+type negative struct {
+	want Status
+	edit func(c *client, d map[string]string)
+}
+
+// set changes one directive, drop leaves one out, twice says one a second time.
+func set(want Status, name, value string) negative {
+	return negative{want, func(_ *client, d map[string]string) { d[name] = value }}
+}
+
+func drop(name string) negative {
+	return negative{SEC_E_INVALID_TOKEN, func(_ *client, d map[string]string) { delete(d, name) }}
+}
+
+func twice(name string) negative {
+	return negative{SEC_E_INVALID_TOKEN, func(c *client, d map[string]string) { c.extra = "," + name + "=" + d[name] }}
+}
+
+// negatives of both modes.
+func negatives() map[string]negative {
+	n := map[string]negative{
+		"nc=00000000":         set(SEC_E_INVALID_TOKEN, "nc", "00000000"),
+		"nc=1":                set(SEC_E_INVALID_TOKEN, "nc", "1"),
+		"nc with sign":        set(SEC_E_INVALID_TOKEN, "nc", "+0000001"),
+		"nc not hex":          set(SEC_E_INVALID_TOKEN, "nc", "0000000g"),
+		"nc upper-case":       set(SEC_E_INVALID_TOKEN, "nc", "0000000A"),
+		"nc too long":         set(SEC_E_INVALID_TOKEN, "nc", "000000001"),
+		"nc edited":           set(SEC_E_LOGON_DENIED, "nc", "00000002"),
+		"nc 2 at first":       {SEC_E_OUT_OF_SEQUENCE, func(c *client, d map[string]string) { c.nc = 2; c.edit = nil; renew(c, d) }},
+		"nonce altered":       set(SEC_E_INVALID_TOKEN, "nonce", `"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"`),
+		"nonce bare":          set(SEC_E_INVALID_TOKEN, "nonce", `abc`),
+		"cnonce empty":        set(SEC_E_INVALID_TOKEN, "cnonce", `""`),
+		"cnonce edited":       set(SEC_E_LOGON_DENIED, "cnonce", `"Zm9v"`),
+		"qop not on offer":    set(SEC_E_QOP_NOT_SUPPORTED, "qop", "auth-int"),
+		"qop unknown":         set(SEC_E_QOP_NOT_SUPPORTED, "qop", "auth-conf"),
+		"qop empty":           set(SEC_E_INVALID_TOKEN, "qop", ""),
+		"realm changed":       set(SEC_E_INVALID_TOKEN, "realm", `"other.example"`),
+		"realm case":          set(SEC_E_INVALID_TOKEN, "realm", `"Line.example"`),
+		"realm absent":        drop("realm"),
+		"username bare":       set(SEC_E_INVALID_TOKEN, "username", user),
+		"username empty":      set(SEC_E_INVALID_TOKEN, "username", `""`),
+		"unknown user":        {SEC_E_LOGON_DENIED, func(c *client, d map[string]string) { c.name = "mallory"; c.edit = nil; renew(c, d) }},
+		"wrong password":      {SEC_E_LOGON_DENIED, func(c *client, d map[string]string) { c.password = "x"; c.edit = nil; renew(c, d) }},
+		"user's case":         {SEC_E_LOGON_DENIED, func(c *client, d map[string]string) { c.name = "ALICE"; c.edit = nil; renew(c, d) }},
+		"response edited":     {SEC_E_LOGON_DENIED, func(_ *client, d map[string]string) { d["response"] = strings.Repeat("0", 32) }},
+		"response upper-case": {SEC_E_INVALID_TOKEN, func(_ *client, d map[string]string) { d["response"] = strings.Repeat("A", 32) }},
+		"response 31":         {SEC_E_INVALID_TOKEN, func(_ *client, d map[string]string) { d["response"] = strings.Repeat("0", 31) }},
+		"response 33":         {SEC_E_INVALID_TOKEN, func(_ *client, d map[string]string) { d["response"] = strings.Repeat("0", 33) }},
+		"response 64":         {SEC_E_INVALID_TOKEN, func(_ *client, d map[string]string) { d["response"] = strings.Repeat("0", 64) }},
+		"unterminated quote":  {SEC_E_INVALID_TOKEN, func(c *client, _ map[string]string) { c.extra = `,x="y` }},
+		"too long":            {SEC_E_INVALID_TOKEN, func(c *client, _ map[string]string) { c.extra = `,x="` + strings.Repeat("y", MaxToken) + `"` }},
+		"garbage":             {SEC_E_INVALID_TOKEN, func(c *client, _ map[string]string) { c.extra = "\x00" }},
+	}
+	for _, name := range []string{"username", "nonce", "cnonce", "nc", "response"} {
+		n[name+" missing"] = drop(name)
+	}
+	for _, name := range []string{"username", "realm", "nonce", "cnonce", "nc", "qop", "response"} {
+		n[name+" twice"] = twice(name)
+	}
+	return n
+}
+
+// renew computes the response again after the client was changed.
+func renew(c *client, d map[string]string) {
+	ds, err := ParseDirectives(c.token())
+	if err != nil {
+		panic(err)
+	}
+	for _, x := range ds {
+		d[x.Name] = Directives{x}.String()[len(x.Name)+1:]
+	}
+}
+
+// refuses runs negative cases: the right status, one try for each challenge, and the table is left empty.
+func refuses(t *testing.T, mode Mode, cases map[string]negative) {
+	for name, n := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, mode, nil)
+			c := s.answering(MD5)
+			right := *c
+			c.edit = func(d map[string]string) { n.edit(c, d) }
+			s.must(name, s.accept(c.request()), n.want)
+			if len(s.out) != 0 {
+				t.Errorf("it was answered with %q", s.out)
+			}
+			if _, status := QueryContextName(s.h); status != SEC_E_INVALID_HANDLE {
+				t.Error("the context is established")
+			}
+			s.must("the right response after that", s.accept(right.request()), SEC_E_INVALID_HANDLE)
+			s.must("CompleteAuthToken after that", s.complete(right.request()), SEC_E_INVALID_HANDLE)
+			if len(s.cred.contexts) != 0 {
+				t.Error("the context can still be found")
+			}
+			again := s.answering(MD5)
+			if stale := strings.Contains(s.out[0], "stale=true"); stale != (n.want == SEC_E_OUT_OF_SEQUENCE && mode == HTTP) {
+				t.Errorf("the next challenge: %s", s.out[0])
+			}
+			s.must("a right response to a new challenge", s.accept(again.request()), SEC_E_OK)
+		})
+	}
+}
+
+func TestNegativeHTTP(t *testing.T) {
+	cases := negatives()
+	for _, name := range []string{"uri", "opaque", "qop"} {
+		cases[name+" missing"] = drop(name)
+	}
+	for _, name := range []string{"uri", "opaque", "algorithm"} {
+		cases[name+" twice"] = twice(name)
+	}
+	cases["nc absent, qop there"] = drop("nc")
+	cases["opaque altered"] = set(SEC_E_INVALID_TOKEN, "opaque", `"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"`)
+	cases["opaque bare"] = set(SEC_E_INVALID_TOKEN, "opaque", "AAAA")
+	cases["algorithm not on offer"] = set(SEC_E_INVALID_TOKEN, "algorithm", "SHA-256-sess")
+	cases["algorithm another one"] = set(SEC_E_INVALID_TOKEN, "algorithm", "SHA-256")
+	cases["algorithm weaker"] = set(SEC_E_LOGON_DENIED, "algorithm", "MD5-sess")
+	cases["uri is not the request's"] = negative{SEC_E_LOGON_DENIED, func(c *client, d map[string]string) { c.hashURI = "/other"; c.edit = nil; renew(c, d) }}
+	cases["another method"] = negative{SEC_E_LOGON_DENIED, func(c *client, d map[string]string) { c.hashMethod = "PUT"; c.edit = nil; renew(c, d) }}
+	cases["username and username*"] = set(SEC_E_INVALID_TOKEN, "username*", "UTF-8''alice")
+	cases["username* in quotes"] = negative{SEC_E_INVALID_TOKEN, func(_ *client, d map[string]string) {
+		delete(d, "username")
+		d["username*"] = `"UTF-8''alice"`
+	}}
+	cases["username* not UTF-8"] = negative{SEC_E_INVALID_TOKEN, func(_ *client, d map[string]string) {
+		delete(d, "username")
+		d["username*"] = "UTF-8''%E4"
+	}}
+	cases["username* in Latin 1"] = negative{SEC_E_INVALID_TOKEN, func(_ *client, d map[string]string) {
+		delete(d, "username")
+		d["username*"] = "iso-8859-1''alice"
+	}}
+	cases["userhash"] = set(SEC_E_INVALID_TOKEN, "userhash", "true")
+	refuses(t, HTTP, cases)
+}
+
+func TestNegativeSASL(t *testing.T) {
+	cases := negatives()
+	cases["digest-uri missing"] = drop("digest-uri")
+	for _, name := range []string{"digest-uri", "charset"} {
+		cases[name+" twice"] = twice(name)
+	}
+	for _, value := range []string{`"smtp/line.example"`, `"pop"`, `"/line.example"`, `""`, "pop"} {
+		cases["digest-uri "+value] = set(SEC_E_INVALID_TOKEN, "digest-uri", value)
+	}
+	cases["charset"] = set(SEC_E_INVALID_TOKEN, "charset", "iso-8859-1")
+	for _, value := range []string{"0", "16", "16777216", "many", "-17"} {
+		cases["maxbuf "+value] = set(SEC_E_INVALID_TOKEN, "maxbuf", value)
+	}
+	cases["maxbuf twice"] = negative{SEC_E_INVALID_TOKEN, func(c *client, _ map[string]string) { c.extra = ",maxbuf=100,maxbuf=100" }}
+	cases["cipher twice"] = negative{SEC_E_INVALID_TOKEN, func(c *client, _ map[string]string) { c.extra = ",cipher=rc4,cipher=rc4" }}
+	cases["authzid empty"] = set(SEC_E_INVALID_TOKEN, "authzid", `""`)
+	cases["authzid of another user"] = negative{SEC_E_LOGON_DENIED, func(c *client, d map[string]string) { c.authzid = "root"; c.edit = nil; renew(c, d) }}
+	cases["authzid edited in"] = set(SEC_E_LOGON_DENIED, "authzid", `"alice"`)
+	refuses(t, SASL, cases)
+}
+
+func TestSASLTolerates(t *testing.T) {
+	for name, edit := range map[string]func(c *client, d map[string]string){
+		"maxbuf 17":          func(_ *client, d map[string]string) { d["maxbuf"] = "17" },
+		"no qop means auth":  func(_ *client, d map[string]string) { delete(d, "qop") },
+		"nc in quotes":       func(_ *client, d map[string]string) { d["nc"] = `"00000001"` },
+		"no charset":         func(_ *client, d map[string]string) { delete(d, "charset") },
+		"algorithm":          func(_ *client, d map[string]string) { d["algorithm"] = "sha-1" },
+		"cipher":             func(_ *client, d map[string]string) { d["cipher"] = "rc4" },
+		"authzid":            func(c *client, d map[string]string) { c.authzid = user; c.edit = nil; renew(c, d) },
+		"digest-uri's case":  func(c *client, d map[string]string) { c.uri = "POP/line.example"; c.edit = nil; renew(c, d) },
+		"digest-uri's name":  func(c *client, d map[string]string) { c.uri = "pop/a.example/b.example"; c.edit = nil; renew(c, d) },
+		"folded white space": func(c *client, _ map[string]string) { c.extra = ",\r\n\tx=y" },
+	} {
+		s := serve(t, SASL, nil)
+		c := s.answering(MD5)
+		c.edit = func(d map[string]string) { edit(c, d) }
+		s.must(name, s.accept(c.request()), SEC_E_OK)
+	}
+}
+
+func TestSASLHosts(t *testing.T) {
+	for host, want := range map[string]Status{"line.example": SEC_E_OK, "LINE.example": SEC_E_OK, "evil.example": SEC_E_INVALID_TOKEN, "": SEC_E_INVALID_TOKEN} {
+		s := serve(t, SASL, func(a *AuthData) { a.Hosts = []string{"127.0.0.1", "line.example"} })
+		c := s.answering(MD5)
+		c.uri = "pop/" + host
+		s.must(host, s.accept(c.request()), want)
+	}
+}
+
+func TestSASLWithoutRealm(t *testing.T) {
+	s := serve(t, SASL, func(a *AuthData) { a.Realm, a.Accounts = "", accounts{}.add(user, "", pass, "") })
+	c := s.answering(MD5)
+	c.realm = ""
+	if strings.Contains(s.out[0], "realm") {
+		t.Errorf("challenge %s", s.out[0])
+	}
+	c.edit = func(d map[string]string) { delete(d, "realm") }
+	s.must("realm absent", s.accept(c.request()), SEC_E_OK)
+}
+
+// Names and passwords beyond ASCII: clients hash them as UTF-8 or as ISO 8859-1, and send the name as either.
+func TestLatin1(t *testing.T) {
+	const utf8Name, latin1Name = "j\u00e4s\u00f8n", "j\xe4s\xf8n"
+	account := accounts{}
+	account.add(utf8Name, realm, "p\u00e4ss", "p\xe4ss")
+	acc := account[utf8Name]
+	for i := range acc.Digest {
+		if acc.Digest[i].Algorithm == MD5 {
+			acc.Digest[i].Latin1 = []byte(md5raw(latin1Name + ":" + realm + ":p\xe4ss"))
+		}
+	}
+	account[utf8Name] = acc
+	for name, c := range map[string]struct {
+		sent, hashed, password string
+		want                   Status
+	}{
+		"both UTF-8":                 {utf8Name, utf8Name, "p\u00e4ss", SEC_E_OK},
+		"sent UTF-8, hashed Latin 1": {utf8Name, latin1Name, "p\xe4ss", SEC_E_OK},
+		"both Latin 1":               {latin1Name, latin1Name, "p\xe4ss", SEC_E_OK},
+		"mixed in one hash":          {utf8Name, utf8Name, "p\xe4ss", SEC_E_LOGON_DENIED},
+	} {
+		for _, mode := range []Mode{HTTP, SASL} {
+			s := serve(t, mode, func(a *AuthData) { a.Accounts = account })
+			cl := s.answering(MD5)
+			cl.name, cl.password = c.hashed, c.password
+			cl.edit = func(d map[string]string) { d["username"] = `"` + c.sent + `"` }
+			s.must(name, s.accept(cl.request()), c.want)
+			if got := s.h.ClaimedName(); got != utf8Name {
+				t.Errorf("%s: the name reads as %q", name, got)
+			}
+		}
+	}
+}
+
+func TestWhoIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		edit func(a *users.Account)
+		want string
+	}{
+		"disabled":          {func(a *users.Account) { a.Disabled = true }, "the user is disabled"},
+		"no key":            {func(a *users.Account) { a.Digest = nil }, "the user has no key for this realm and algorithm"},
+		"another realm":     {func(a *users.Account) { a.Digest[1].Realm = "other" }, "the user has no key for this realm and algorithm"},
+		"another algorithm": {func(a *users.Account) { a.Digest = a.Digest[:1] }, "the user has no key for this realm and algorithm"},
+		"damaged key":       {func(a *users.Account) { a.Digest[1].HA1 = nil }, "the user has no key for this realm and algorithm"},
+	} {
+		s := serve(t, HTTP, nil)
+		account := s.cred.auth.Accounts.(accounts)[user]
+		c.edit(&account)
+		s.cred.auth.Accounts.(accounts)[user] = account
+		s.must(name, s.accept(s.answering(MD5).request()), SEC_E_LOGON_DENIED)
+		if s.h.Detail() != c.want {
+			t.Errorf("%s: detail %q", name, s.h.Detail())
+		}
+	}
+}
+
+// The key that stands in for an unknown user's is none that can be guessed, and the same every time.
+func TestFakeKey(t *testing.T) {
+	a, _ := algorithmNamed(SHA256)
+	m, _ := algorithmNamed(MD5)
+	key := string(fakeKey([]byte("k"), "r", a, "mallory"))
+	for name, other := range map[string][]byte{
+		"another secret": fakeKey([]byte("l"), "r", a, "mallory"), "another realm": fakeKey([]byte("k"), "s", a, "mallory"),
+		"another name": fakeKey([]byte("k"), "r", a, "malloryy"), "another algorithm": fakeKey([]byte("k"), "r", m, "mallory"),
+	} {
+		if strings.HasPrefix(key, string(other)) {
+			t.Errorf("%s gives the same key", name)
+		}
+	}
+	if len(key) != 32 || len(fakeKey(nil, "", m, "")) != 16 || string(fakeKey([]byte("k"), "r", a, "MALLORY")) != key {
+		t.Error("not one key of the right length for each name without case")
+	}
+	s := serve(t, HTTP, nil)
+	c := s.answering(MD5)
+	c.name, c.password = "mallory", ""
+	s.must("unknown user", s.accept(c.request()), SEC_E_LOGON_DENIED)
+	if s.h.Detail() != "the user is unknown" {
+		t.Error(s.h.Detail())
+	}
+}
+
+func TestAccountsThatFail(t *testing.T) {
+	s := serve(t, HTTP, func(a *AuthData) { a.Accounts = broken{} })
+	s.must("unreadable", s.accept(s.answering(MD5).request()), SEC_E_NO_AUTHENTICATING_AUTHORITY)
+	if s.h.Detail() != "permission denied" {
+		t.Error(s.h.Detail())
+	}
+	s = serve(t, HTTP, func(a *AuthData) { a.Accounts = crazy{} })
+	s.must("panic", s.accept(s.answering(MD5).request()), SEC_E_INTERNAL_ERROR)
+}
+
+// bad fails after n good reads.
+type bad struct{ n int }
+
+func (b *bad) Read(p []byte) (int, error) {
+	if b.n--; b.n < 0 {
+		return 0, errors.New("no entropy")
+	}
+	clear(p)
+	return len(p), nil
+}
+
+func TestNoRandomNumbers(t *testing.T) {
+	for n := range 2 {
+		s := serve(t, HTTP, func(a *AuthData) { a.Rand = &bad{n} })
+		s.must("challenge", s.accept(nil), SEC_E_INTERNAL_ERROR)
+	}
+}
+
+// A context belongs to the connection that its challenge went to.
+func TestBindings(t *testing.T) {
+	s := serve(t, HTTP, nil)
+	bind := func(d *SecBufferDesc, line string) *SecBufferDesc {
+		d.Buffers = append(d.Buffers, SecBuffer{SECBUFFER_CHANNEL_BINDINGS, []byte(line)})
+		return d
+	}
+	s.must("challenge", s.accept(bind(&SecBufferDesc{}, "modem1 call 1")), SEC_I_CONTINUE_NEEDED)
+	c := s.reading(SHA256)
+	s.must("another line", s.accept(bind(c.request(), "modem2 call 2")), SEC_E_BAD_BINDINGS)
+	s.must("no line", s.accept(c.request()), SEC_E_BAD_BINDINGS)
+	s.must("the line", s.accept(bind(c.request(), "modem1 call 1")), SEC_E_OK)
+	h := s.h
+	s.h = nil
+	s.must("found from another line", s.accept(bind(c.next().request(), "modem2 call 2")), SEC_E_BAD_BINDINGS)
+	s.h = nil
+	s.must("found from the line", s.accept(bind(c.next().request(), "modem1 call 1")), SEC_I_COMPLETE_NEEDED)
+	if s.h != h {
+		t.Error("another context was found")
+	}
+}
+
+func TestMissingParameters(t *testing.T) {
+	s := serve(t, HTTP, nil)
+	s.req |= ASC_REQ_INTEGRITY
+	for name, in := range map[string]func(c *client) *SecBufferDesc{
+		"no method": func(c *client) *SecBufferDesc { return buffers(c.token(), "", c.uri, "x") },
+		"no URI":    func(c *client) *SecBufferDesc { return buffers(c.token(), "GET", "", "x") },
+		"no body":   func(c *client) *SecBufferDesc { return buffers(c.token(), "GET", c.uri, "") },
+		"only token": func(c *client) *SecBufferDesc {
+			return &SecBufferDesc{Buffers: []SecBuffer{{SECBUFFER_TOKEN, []byte(c.token())}}}
+		},
+	} {
+		s.must(name, s.accept(in(s.answering(MD5))), SEC_E_INVALID_TOKEN)
+	}
+}
+
+// A first response that is right but late costs no try: the client answers the new challenge without asking its user.
+func TestFirstResponseTooLate(t *testing.T) {
+	for _, mode := range []Mode{HTTP, SASL} {
+		s := serve(t, mode, func(a *AuthData) { a.NonceLifetime = time.Minute })
+		c := s.answering(MD5)
+		s.clock.add(time.Minute)
+		s.must("late", s.accept(c.request()), SEC_I_CONTINUE_NEEDED)
+		if mode == HTTP && !strings.HasSuffix(s.out[0], "stale=true") {
+			t.Errorf("challenge %s", s.out[0])
+		}
+		s.must("the old nonce again", s.accept(c.request()), SEC_E_INVALID_TOKEN)
+		s.must("challenge", s.accept(nil), SEC_I_CONTINUE_NEEDED)
+		s.must("the new nonce", s.accept(s.reading(MD5).request()), SEC_E_OK)
+
+		s = serve(t, mode, nil)
+		c = s.answering(MD5)
+		c.password = "wrong"
+		s.clock.add(MaxNonceLifetime)
+		s.must("late and wrong", s.accept(c.request()), SEC_E_LOGON_DENIED)
+		s.must("challenge", s.accept(nil), SEC_I_CONTINUE_NEEDED)
+		if strings.Contains(s.out[0], "stale") {
+			t.Errorf("challenge %s", s.out[0])
+		}
+		s = serve(t, mode, nil)
+		c = s.answering(MD5)
+		s.clock.add(-time.Second)
+		s.must("a clock set back", s.accept(c.request()), SEC_I_CONTINUE_NEEDED)
+	}
+}
+
+func TestDeleteSecurityContext(t *testing.T) {
+	const audit = "SEC_E_UNFINISHED_CONTEXT_DELETED"
+	s := serve(t, HTTP, nil)
+	s.must("no handle", DeleteSecurityContext(nil), SEC_E_INVALID_HANDLE)
+	for name, c := range map[string]struct {
+		prepare func(s *server)
+		audited bool
+	}{
+		"partial":     {func(s *server) { s.answering(MD5) }, true},
+		"failed":      {func(s *server) { c := s.answering(MD5); c.password = "x"; s.accept(c.request()) }, true},
+		"established": {func(s *server) { s.accept(s.answering(MD5).request()) }, false},
+		"due":         {func(s *server) { c := s.answering(MD5); s.accept(c.request()); s.accept(c.next().request()) }, true},
+		"complete": {func(s *server) {
+			c := s.answering(MD5)
+			s.accept(c.request())
+			s.accept(c.next().request())
+			s.complete(c.next().request())
+		}, false},
+	} {
+		s := serve(t, HTTP, nil)
+		c.prepare(s)
+		s.must(name, DeleteSecurityContext(s.h), SEC_E_OK)
+		s.must(name+" again", DeleteSecurityContext(s.h), SEC_E_OK)
+		if n := strings.Count(s.log.String(), audit); n > 1 || (n == 1) != c.audited {
+			t.Errorf("%s: %d audit messages: %s", name, n, s.log)
+		}
+		if len(s.cred.contexts) != 0 {
+			t.Errorf("%s: the context can still be found", name)
+		}
+		s.must("after that", s.accept(nil), SEC_E_INVALID_HANDLE)
+		if _, status := QueryContextName(s.h); status != SEC_E_INVALID_HANDLE {
+			t.Errorf("%s: the name: %v", name, status)
+		}
+	}
+}
+
+func TestAcceptWithoutHandle(t *testing.T) {
+	s := serve(t, HTTP, nil)
+	c := s.answering(SHA256)
+	accept := func(in *SecBufferDesc) (*CtxtHandle, Status) {
+		return AcceptSecurityContext(context.Background(), s.cred, nil, in, 0, nil)
+	}
+	h, status := accept(c.request())
+	if h != s.h || status != SEC_E_OK {
+		t.Errorf("the first response: %v", status)
+	}
+	stranger := *c
+	stranger.opaque = "unknown"
+	if h, status = accept(stranger.request()); h != nil || status != SEC_E_INVALID_TOKEN {
+		t.Errorf("an unknown opaque value: %v", status)
+	}
+	if h, status = accept(buffers("junk", "GET", "/", "")); h != nil || status != SEC_E_INVALID_TOKEN {
+		t.Errorf("junk: %v", status)
+	}
+	DeleteSecurityContext(s.h)
+	if h, status = accept(c.next().request()); h != nil || status != SEC_E_INVALID_TOKEN {
+		t.Errorf("a deleted context: %v", status)
+	}
+}
