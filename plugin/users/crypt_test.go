@@ -110,3 +110,16 @@ func TestHashRefused(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseHash(f *testing.F) {
+	for _, hash := range glibcHashes {
+		f.Add(hash)
+	}
+	f.Add("$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc")
+	h := mustHasher(f)
+	f.Fuzz(func(t *testing.T, hash string) {
+		if p, err := h.parse(hash); err == nil && (p.digest == nil || p.kind == "") {
+			t.Fatalf("%q: %+v", hash, p)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -65,7 +66,7 @@ func checkRealm(realm string) error {
 	switch {
 	case len(realm) > maxRealm:
 		return fmt.Errorf("the realm is longer than %d bytes", maxRealm)
-	case !utf8.ValidString(realm) || strings.ContainsFunc(realm, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case !utf8.ValidString(realm) || strings.ContainsFunc(realm, unicode.IsControl):
 		return errors.New("the realm is not UTF-8 or contains a control character")
 	}
 	return nil

@@ -24,7 +24,8 @@ func TestDigestKey(t *testing.T) {
 		h.Write([]byte(text))
 		return hex.EncodeToString(h.Sum(nil))
 	}
-	if got := hash(hex.EncodeToString(k.HA1) + rest + hash("GET:/dir/index.html")); got != "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1" {
+	got := hash(hex.EncodeToString(k.HA1) + rest + hash("GET:/dir/index.html"))
+	if got != "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1" {
 		t.Errorf("response %s", got)
 	}
 }
@@ -55,7 +56,7 @@ func TestDigestKeyInLatin1(t *testing.T) {
 
 func TestDigestKeyRefused(t *testing.T) {
 	for name, c := range map[string]struct{ realm, algorithm string }{
-		"algorithm": {"r", "SHA-512-256"}, "control": {"a\r\nb", "MD5"}, "not UTF-8": {"\xff", "MD5"},
+		"algorithm": {"r", "SHA-512-256"}, "control": {"a\r\nb", "MD5"}, "not UTF-8": {"\xff", "MD5"}, "C1 control": {"a\u0085b", "MD5"},
 		"long": {strings.Repeat("x", maxRealm+1), "MD5"}, "case": {"r", "md5"},
 	} {
 		if k, err := DigestKeyFor(c.realm, c.algorithm, "joe", []byte("x")); err == nil {
