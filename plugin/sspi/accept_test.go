@@ -573,20 +573,24 @@ func TestDeleteSecurityContext(t *testing.T) {
 	const audit = "SEC_E_UNFINISHED_CONTEXT_DELETED"
 	s := serve(t, HTTP, nil)
 	s.must("no handle", DeleteSecurityContext(nil), SEC_E_INVALID_HANDLE)
+	first := func(s *server) *client {
+		c := s.answering(MD5)
+		s.must("first", s.accept(c.request()), SEC_E_OK)
+		return c
+	}
 	for name, c := range map[string]struct {
 		prepare func(s *server)
 		audited bool
 	}{
-		"partial":     {func(s *server) { s.answering(MD5) }, true},
-		"failed":      {func(s *server) { c := s.answering(MD5); c.password = "x"; s.accept(c.request()) }, true},
-		"established": {func(s *server) { s.accept(s.answering(MD5).request()) }, false},
-		"due":         {func(s *server) { c := s.answering(MD5); s.accept(c.request()); s.accept(c.next().request()) }, true},
-		"complete": {func(s *server) {
+		"partial": {func(s *server) { s.answering(MD5) }, true},
+		"failed": {func(s *server) {
 			c := s.answering(MD5)
-			s.accept(c.request())
-			s.accept(c.next().request())
-			s.complete(c.next().request())
-		}, false},
+			c.password = "x"
+			s.must("failed", s.accept(c.request()), SEC_E_LOGON_DENIED)
+		}, true},
+		"established": {func(s *server) { first(s) }, false},
+		"due":         {func(s *server) { s.must("due", s.accept(first(s).next().request()), SEC_I_COMPLETE_NEEDED) }, true},
+		"complete":    {func(s *server) { s.must("complete", s.after(first(s).next()), SEC_E_OK) }, false},
 	} {
 		s := serve(t, HTTP, nil)
 		c.prepare(s)
@@ -623,7 +627,7 @@ func TestAcceptWithoutHandle(t *testing.T) {
 	if h, status = accept(buffers("junk", "GET", "/", "")); h != nil || status != SEC_E_INVALID_TOKEN {
 		t.Errorf("junk: %v", status)
 	}
-	DeleteSecurityContext(s.h)
+	s.must("delete", DeleteSecurityContext(s.h), SEC_E_OK)
 	if h, status = accept(c.next().request()); h != nil || status != SEC_E_INVALID_TOKEN {
 		t.Errorf("a deleted context: %v", status)
 	}

@@ -71,7 +71,7 @@ func TestCompleteWithoutBeingDue(t *testing.T) {
 	s.must("later", s.after(c), SEC_E_OK)
 	s.must("due once", s.complete(c.next().request()), SEC_E_INVALID_HANDLE)
 	s.must("due", s.accept(c.next().request()), SEC_I_COMPLETE_NEEDED)
-	DeleteSecurityContext(s.h)
+	s.must("delete", DeleteSecurityContext(s.h), SEC_E_OK)
 	s.must("deleted", s.complete(c.next().request()), SEC_E_INVALID_HANDLE)
 }
 
@@ -152,7 +152,6 @@ func TestBodyIsPartOfAuthInt(t *testing.T) {
 	s.must("later", s.accept(altered(c)), SEC_I_COMPLETE_NEEDED)
 	s.must("altered", s.complete(altered(c)), SEC_E_MESSAGE_ALTERED)
 	s.must("as signed", s.after(c), SEC_E_OK)
-	c = s.answering(SHA256)
 	if got := string(EntityHash("unknown", []byte("x"))); got != md5hex("x") {
 		t.Errorf("hash of an unknown algorithm: %s", got)
 	}
@@ -161,21 +160,21 @@ func TestBodyIsPartOfAuthInt(t *testing.T) {
 // After a replay or a jump the client needs only a new nonce: its user knows the password.
 func TestChallengeAfterOutOfSequence(t *testing.T) {
 	for name, c := range map[string]struct {
-		edit  func(c *client)
-		stale bool
+		edit func(c *client)
+		want Status
 	}{
-		"replay":  {func(c *client) { c.nc-- }, true},
-		"jump":    {func(c *client) { c.nc += 2 }, true},
-		"altered": {func(c *client) { c.password = "x" }, false},
-		"invalid": {func(c *client) { c.nonce = "x" }, false},
+		"replay":  {func(c *client) { c.nc-- }, SEC_E_OUT_OF_SEQUENCE},
+		"jump":    {func(c *client) { c.nc += 2 }, SEC_E_OUT_OF_SEQUENCE},
+		"altered": {func(c *client) { c.password = "x" }, SEC_E_MESSAGE_ALTERED},
+		"invalid": {func(c *client) { c.nonce = "x" }, SEC_E_INVALID_TOKEN},
 	} {
 		s, cl := loggedIn(t, HTTP, MD5, nil)
 		old := cl.nonce
 		cl = cl.next()
 		c.edit(cl)
-		s.after(cl)
+		s.must(name, s.after(cl), c.want)
 		s.must("challenge", s.accept(nil), SEC_I_CONTINUE_NEEDED)
-		if strings.Contains(s.out[0], "stale=true") != c.stale || strings.Contains(s.out[0], old) {
+		if strings.Contains(s.out[0], "stale=true") != (c.want == SEC_E_OUT_OF_SEQUENCE) || strings.Contains(s.out[0], old) {
 			t.Errorf("%s: %s", name, s.out[0])
 		}
 		s.must(name, s.accept(s.reading(MD5).request()), SEC_E_OK)

@@ -30,7 +30,9 @@ type Directives []Directive
 // ParseDirectives reads the directives of a challenge or response (RFC 2831, section 7.1; RFC 7616, section 3.3): names with values,
 // separated by commas. Empty list elements and white space around names, values and commas mean nothing. Anything else is an error: a
 // name twice (but realm, which a challenge may repeat), an open quote, control characters, more than MaxToken bytes.
-func ParseDirectives(text string) (Directives, error) { return appendDirectives(make(Directives, 0, 16), text) }
+func ParseDirectives(text string) (Directives, error) {
+	return appendDirectives(make(Directives, 0, 16), text)
+}
 
 // appendDirectives is ParseDirectives with the room for its result.
 func appendDirectives(ds Directives, text string) (Directives, error) {

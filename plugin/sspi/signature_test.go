@@ -82,7 +82,7 @@ func TestIntegrityLayerRefuses(t *testing.T) {
 		s.must(name, VerifySignature(s.h, c.m, c.seq), c.want)
 	}
 	s.must("the right one", VerifySignature(s.h, packet("hello", good), 0), SEC_E_OK)
-	DeleteSecurityContext(s.h)
+	s.must("delete", DeleteSecurityContext(s.h), SEC_E_OK)
 	s.must("deleted", VerifySignature(s.h, packet("hello", good), 0), SEC_E_INVALID_HANDLE)
 	s.must("no handle", VerifySignature(nil, nil, 0), SEC_E_INVALID_HANDLE)
 }
