@@ -55,7 +55,7 @@ func TestCheckFindsTheFaultsOfEveryStage(t *testing.T) {
 		`dialogs.staff.options.fil: is not a key here: did you mean file? (plugin password can't be made, event 20096)`,
 		`dialogs.staff.options.login: must be a text (plugin password can't be made, event 20096)`,
 		`dialogs.guests.options: file is missing: name the user file, for instance users.yaml (plugin password can't be made, event 20096)`,
-		`dialogs.typo.plugin: there is no plugin "pasword": known are anyone, password: did you mean password?`,
+		`dialogs.typo.plugin: there is no plugin "pasword": known are ` + strings.Join(sorted(pluginTable()), ", ") + `: did you mean password?`,
 		`services.sh.command: "/bin/nope" can't be run: give the absolute path of a program`,
 		`services.sh.run_as: there is no such account as "no-such-account" on this machine: give a user`,
 		`services.net.idle: 5 has no unit`,

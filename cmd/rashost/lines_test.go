@@ -154,7 +154,9 @@ func TestWatchShowsWhatIsWrong(t *testing.T) {
 	defer cancel()
 	var out lockedBuffer
 	code := make(chan int, 1)
-	go func() { code <- run(ctx, []string{"-c", b.config, "lines", "--watch"}, strings.NewReader(""), &out, io.Discard) }()
+	go func() {
+		code <- run(ctx, []string{"-c", b.config, "lines", "--watch"}, strings.NewReader(""), &out, io.Discard)
+	}()
 	shows := func(ill bool, state string, texts ...string) {
 		t.Helper()
 		d.mu.Lock()
