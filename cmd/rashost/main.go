@@ -11,6 +11,7 @@ import (
 )
 
 func main() {
+	execPlugin(os.Args)
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
