@@ -35,7 +35,7 @@ type AuthData struct {
 	Mode Mode
 	// Accounts knows the users. Required. Their keys for Realm are used, and for the algorithm (MD5 with SASL).
 	Accounts Accounts
-	// Realm is sent with the challenge and is a part of every key. Printable, at most 256 bytes; "" only with SASL, and then not sent.
+	// Realm is sent with the challenge and is a part of every key. Printable, at most 255 bytes; "" only with SASL, and then not sent.
 	Realm string
 	// Algorithms are those on offer in HTTP mode, the preferred one first: MD5, MD5Sess, SHA256. Nil means SHA256.
 	Algorithms []string
@@ -144,9 +144,9 @@ func (c *CredHandle) settings() bool {
 	return a.NonceLifetime > 0 && a.NonceLifetime <= MaxNonceLifetime && ValidRealm(a.Realm)
 }
 
-// ValidRealm says whether a realm can be sent: UTF-8 without control characters, at most 256 bytes.
+// ValidRealm says whether a realm can be sent: UTF-8 without control characters, at most 255 bytes.
 func ValidRealm(realm string) bool {
-	return len(realm) <= 256 && utf8.ValidString(realm) &&
+	return len(realm) <= 255 && utf8.ValidString(realm) &&
 		!strings.ContainsFunc(realm, func(c rune) bool { return c < ' ' || c >= 0x7f && c < 0xa0 })
 }
 
