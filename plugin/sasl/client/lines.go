@@ -1,0 +1,109 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+)
+
+// Conn is an open connection, such as a serial line in raw mode. Deadlines work as in net.Conn.
+type Conn interface {
+	io.ReadWriter
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+}
+
+const (
+	// maxLine is the longest line of the far end, in bytes with its end: RFC 4954, section 4.
+	maxLine = 12288 + len("\r\n")
+	// maxShown is how much of the far end's text is kept for an error, in bytes.
+	maxShown = 200
+)
+
+// lines reads and writes lines on a connection. It never takes a byte behind the end of the line that it returns, so that what follows
+// the last one is left for whoever has the connection next.
+type lines struct {
+	ctx  context.Context
+	conn Conn
+	line []byte
+	one  [1]byte
+	got  string // the last line, for errors
+
+	private bool // what comes may be an echo of a secret: errors do not show it
+}
+
+// write sends text, which has its line end. What it holds may be a secret: errors do not show it.
+func (l *lines) write(text []byte) error {
+	if l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
+	}
+	if _, err := l.conn.Write(text); err != nil {
+		return l.broken("send", err)
+	}
+	return nil
+}
+
+// read returns the next line without its end, which is LF or CR LF.
+func (l *lines) read() (string, error) {
+	l.line = l.line[:0]
+	for {
+		if l.ctx.Err() != nil {
+			return "", l.broken("receive", context.Cause(l.ctx))
+		}
+		n, err := l.conn.Read(l.one[:])
+		if n == 0 && err == nil {
+			err = io.ErrNoProgress
+		}
+		if n == 0 {
+			return "", l.broken("receive", err)
+		}
+		if l.one[0] == '\n' {
+			break
+		}
+		if len(l.line) >= maxLine {
+			return "", fmt.Errorf("%w: a line longer than %d bytes", ErrProtocol, maxLine)
+		}
+		l.line = append(l.line, l.one[0])
+	}
+	text := string(l.line)
+	if n := len(text); n > 0 && text[n-1] == '\r' {
+		text = text[:n-1]
+	}
+	l.got = text
+	return text, nil
+}
+
+// broken says why the next line did not come, with what came of it.
+func (l *lines) broken(what string, err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) && l.ctx.Err() != nil {
+		err = context.Cause(l.ctx)
+	}
+	if errors.Is(err, io.EOF) {
+		err = fmt.Errorf("the line was hung up: %w", err)
+	}
+	switch last := string(l.line); {
+	case what == "send" || last == "" && l.got == "":
+		return fmt.Errorf("login: %s: %w", what, err)
+	case last == "":
+		return fmt.Errorf("login: %s: %w; the last line was %s", what, err, l.show(l.got))
+	default:
+		return fmt.Errorf("login: %s: %w; the last bytes were %s", what, err, l.show(last))
+	}
+}
+
+// show quotes what came, unless it may be private.
+func (l *lines) show(text string) string {
+	if l.private {
+		return "(not shown: it may hold the secret)"
+	}
+	return quote(text)
+}
+
+// quote shows bytes of the far end, bounded and escaped.
+func quote(text string) string { return strconv.QuoteToASCII(bounded(text)) }
+
+func bounded(text string) string { return text[:min(len(text), maxShown)] }
