@@ -172,10 +172,7 @@ func (b *callBook) Ended(c *port.Call, e port.End) {
 }
 
 // StateChanged wakes the watchers. What an operator must know of a line, the line has logged itself.
-func (b *callBook) StateChanged(line string, from, to port.State, reason string) {
-	b.log.Debug("line state", "line", line, "from", string(from), "to", string(to), "reason", reason)
-	b.changed(line)
-}
+func (b *callBook) StateChanged(line string, _, _ port.State, _ string) { b.changed(line) }
 
 func (b *callBook) call(id string) *openCall {
 	b.mu.Lock()

@@ -70,7 +70,7 @@ func newPluginCommand(a *app) *cobra.Command {
 	f.StringVar(&t.dialog, "dialog", "", "test the plugin of this dialog of the configuration")
 	f.StringVar(&t.account, "user", "", "the user that the plugin runs as; needed when you are root")
 	f.StringVar(&t.isolation, "isolation", "call", "call, line or shared")
-	f.StringArrayVar(&t.options, "option", nil, "KEY=VALUE of the plugin's options, for instance hport=dword")
+	f.StringArrayVar(&t.options, "option", nil, "KEY=VALUE of the plugin's options, for instance hport=dword; lists are JSON: read=[\"/srv\"]")
 	f.BoolVar(&t.asJSON, "json", false, "print one JSON object a case (docs/json.md)")
 	f.BoolVar(&t.verbose, "verbose", false, "show the plugin's log, with what it writes to stderr")
 	cmd.AddCommand(test)
@@ -120,10 +120,10 @@ func (t *pluginTry) config() (c *config.Config, dialog string, done func(), err 
 	if err != nil {
 		return nil, "", nil, err
 	}
-	done = func() { _ = os.RemoveAll(dir) }
+	remove := func() { _ = os.RemoveAll(dir) }
 	defer func() {
 		if err != nil {
-			done()
+			remove()
 		}
 	}()
 	text, err := t.configText(dir)
@@ -141,7 +141,7 @@ func (t *pluginTry) config() (c *config.Config, dialog string, done func(), err 
 	if c, err = config.Load(path, env); err != nil {
 		return nil, "", nil, usageError(errors.New(strings.ReplaceAll(err.Error(), path, "the dialog made for it")))
 	}
-	return c, "test", done, nil
+	return c, "test", remove, nil
 }
 
 // configText is a configuration for one plugin. JSON is YAML.
@@ -188,7 +188,13 @@ func (t *pluginTry) pluginOptions() (kind string, options map[string]any, err er
 		if !ok {
 			return "", nil, fmt.Errorf("--option %q: write KEY=VALUE", o)
 		}
-		options[key] = value
+		if options[key] = value; strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{") {
+			var v any
+			if err := json.Unmarshal([]byte(value), &v); err != nil {
+				return "", nil, fmt.Errorf("--option %q: lists and mappings are JSON, such as read=[\"/srv/guests\"]: %w", o, err)
+			}
+			options[key] = v
+		}
 	}
 	return kind, options, nil
 }

@@ -53,6 +53,7 @@ type Program struct {
 type Plugin struct {
 	log       *slog.Logger
 	kind      string
+	program   string // its path
 	isolation isolation
 	limits    limits
 	start     func() (*child, error)
@@ -163,7 +164,7 @@ func newPlugin(s plugin.Setup, p Program, start func() (*child, error), l limits
 		log = slog.New(slog.DiscardHandler)
 	}
 	x := &Plugin{
-		log: log.With("program", name), kind: p.Kind, isolation: need, limits: l, start: start,
+		log: log.With("program", name), kind: p.Kind, program: p.Command[0], isolation: need, limits: l, start: start,
 		transactions: make(map[plugin.HPORT]*transaction), processes: make(map[*process]struct{}), slots: make(map[string]*slot),
 	}
 	first, f := x.launch(time.Now().Add(l.load))
@@ -211,6 +212,9 @@ func (x *Plugin) forget(hport plugin.HPORT) {
 	defer x.mu.Unlock()
 	delete(x.transactions, hport)
 }
+
+// Program is the path of the program, for `rashost plugins`.
+func (x *Plugin) Program() string { return x.program }
 
 // Contained says whether everything that the program starts dies with it, and why not.
 func (x *Plugin) Contained() (bool, string) {
