@@ -66,24 +66,12 @@ func latency(ctx context.Context, o options, t *table) error {
 	}
 	defer d.stop()
 	var answers, prompts durations
-	m := d.modems[0]
 	before, err := cpuOf(d.pid)
 	if err != nil {
 		return err
 	}
-	for i := range o.rounds {
-		k, err := m.call(script{name: "bench", end: welcome})
-		if err == nil {
-			err = m.say("OK")
-		}
-		if err != nil {
-			return fmt.Errorf("call %d: %w\n%s", i, err, tail(d.dir+"/log"))
-		}
-		answers = append(answers, k.answer.Sub(k.ring))
-		prompts = append(prompts, k.prompt.Sub(k.connect))
-		if i%10 == 0 { // now and then from rest
-			time.Sleep(20 * time.Millisecond)
-		}
+	if answers, prompts, err = d.singles(o.rounds, named("bench", welcome)); err != nil {
+		return err
 	}
 	after, err := cpuOf(d.pid)
 	if err != nil {
@@ -96,6 +84,26 @@ func latency(ctx context.Context, o options, t *table) error {
 		return mgettyCalls(ctx, t)
 	}
 	return nil
+}
+
+// singles makes calls on the first line, one after the other.
+func (d *daemon) singles(rounds int, s script) (answers, prompts durations, err error) {
+	m := d.modems[0]
+	for i := range rounds {
+		k, err := m.call(s)
+		if err == nil {
+			err = m.say("OK")
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("call %d: %w\n%s", i, err, tail(d.dir+"/log"))
+		}
+		answers = append(answers, k.answer.Sub(k.ring))
+		prompts = append(prompts, k.prompt.Sub(k.connect))
+		if i%10 == 0 { // now and then from rest
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+	return answers, prompts, nil
 }
 
 // load is what a calls/s run measured.
@@ -137,9 +145,9 @@ func throughput(ctx context.Context, o options, t *table) error {
 		s     script
 		want  float64
 	}{
-		{"tcp service", setup{service: g.service()}, script{"bench", welcome}, 1000},
-		{"refused login", setup{service: g.service()}, script{"-bench", ""}, 1000},
-		{"command service", setup{service: commandService()}, script{"bench", welcome}, 500},
+		{"tcp service", setup{service: g.service()}, named("bench", welcome), 1000},
+		{"refused login", setup{service: g.service()}, named("-bench", ""), 1000},
+		{"command service", setup{service: commandService()}, named("bench", welcome), 500},
 	}
 	for _, k := range kinds {
 		k.setup.lines, k.setup.dtr = 64, "0"
@@ -256,7 +264,7 @@ func deaf(ctx context.Context, o options, t *table) error {
 
 // backToBack rings again as soon as the modem may.
 func (d *daemon) backToBack(g *greeter, rounds int, early bool) (times durations, err error) {
-	m, s := d.modems[0], script{"bench", welcome}
+	m, s := d.modems[0], named("bench", welcome)
 	k, err := m.call(s)
 	for i := 0; err == nil && i < rounds; i++ {
 		over := *g.last.Load()

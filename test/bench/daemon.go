@@ -35,6 +35,7 @@ type setup struct {
 	lines    int
 	dtr      string // DTR time of the profile
 	service  string // the YAML of the service
+	dialog   string // the YAML of the dialog; "" for plugin anyone
 	attempts int
 }
 
@@ -91,8 +92,11 @@ func (d *daemon) configure(s setup) error {
 	var b strings.Builder
 	d.sock = filepath.Join(os.TempDir(), filepath.Base(d.dir)+".sock")
 	fmt.Fprintf(&b, "state_dir: state\ncontrol: %s\nlock_dirs: [locks]\nprofiles: profiles\nlog: {level: info}\n", d.sock)
-	attempts := max(s.attempts, 1)
-	fmt.Fprintf(&b, "dialogs: {bench: {plugin: anyone, attempts: %d}}\nservices: {bench: {%s}}\nlines:\n", attempts, s.service)
+	dialog := s.dialog
+	if dialog == "" {
+		dialog = fmt.Sprintf("plugin: anyone, attempts: %d", max(s.attempts, 1))
+	}
+	fmt.Fprintf(&b, "dialogs: {bench: {%s}}\nservices: {bench: {%s}}\nlines:\n", dialog, s.service)
 	for i, m := range d.modems {
 		if i == 0 {
 			fmt.Fprintf(&b, "- &line {name: l0, device: %s, modem: bench, settle: 0, dialog: bench, service: bench}\n", m.pty.Path)

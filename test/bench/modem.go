@@ -129,9 +129,15 @@ type marks struct{ ring, answer, connect, prompt, over time.Time }
 
 // script is what the far end of a call does.
 type script struct {
-	name string // typed at the prompt
-	end  string // must come before the hang-up
+	prompts []prompt
+	end     string // must come before the hang-up
 }
+
+// prompt is a text to wait for and what is typed then.
+type prompt struct{ text, typed string }
+
+// named logs in at plugin anyone.
+func named(name, end string) script { return script{[]prompt{{"name: ", name}}, end} }
 
 // call makes one call from RING to the hang-up's AT, whose answer is left to the caller.
 func (m *modem) call(s script) (k marks, err error) {
@@ -157,11 +163,13 @@ func (m *modem) talk(k *marks, s script) error {
 		return err
 	}
 	k.prompt = time.Now()
-	if _, err := m.until("name: "); err != nil {
-		return err
-	}
-	if _, err := m.pty.Write([]byte(s.name + "\r")); err != nil {
-		return err
+	for _, p := range s.prompts {
+		if _, err := m.until(p.text); err != nil {
+			return err
+		}
+		if _, err := m.pty.Write([]byte(p.typed + "\r")); err != nil {
+			return err
+		}
 	}
 	text, err := m.until("AT\r")
 	if err != nil {

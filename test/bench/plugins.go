@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// foreign is a plugin in a process of its own, as a dialog.
+type foreign struct {
+	name, dialog string
+	script       script
+}
+
+// plugins measures dialogs whose plugin is another program: two programs are started for every call.
+func plugins(ctx context.Context, o options, t *table) error {
+	g, err := newGreeter()
+	if err != nil {
+		return err
+	}
+	defer g.listener.Close()
+	dir, err := os.MkdirTemp("", "rashost-bench-plugins-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	kinds, err := foreigners(ctx, dir)
+	if err != nil {
+		return err
+	}
+	for _, k := range kinds {
+		if err := k.measure(ctx, o, t, g.service()); err != nil {
+			return fmt.Errorf("%s: %w", k.name, err)
+		}
+	}
+	return nil
+}
+
+// foreigners builds the plugins to measure in dir.
+func foreigners(ctx context.Context, dir string) ([]foreign, error) {
+	guests := filepath.Join(dir, "guests")
+	if err := os.WriteFile(guests, []byte("bench:bench\n"), 0o644); err != nil {
+		return nil, err
+	}
+	porter := filepath.Join(dir, "porter")
+	build := exec.CommandContext(ctx, "go", "build", "-o", porter, "./plugin/external/examples/porter")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, out)
+	}
+	user := ""
+	if os.Geteuid() == 0 {
+		user = ", user: nobody"
+	}
+	return []foreign{{
+		"external (Go)",
+		fmt.Sprintf("plugin: external%s, options: {command: [%s, %s], read: [%s]}", user, porter, guests, guests),
+		script{[]prompt{{"Name: ", "bench"}, {"Password: ", "bench"}}, welcome},
+	}}, nil
+}
+
+func (k foreign) measure(ctx context.Context, o options, t *table, service string) error {
+	one, err := boot(ctx, o, setup{lines: 1, dtr: "0", service: service, dialog: k.dialog})
+	if err != nil {
+		return err
+	}
+	_, prompts, err := one.singles(o.rounds, k.script)
+	one.stop()
+	if err != nil {
+		return err
+	}
+	t.add(k.name+": CONNECT to first prompt byte, p50 / p99").put(rashost, "%s", prompts).
+		want("p50 <= 8 ms", prompts.at(50) <= 8*time.Millisecond)
+	l, err := flood(ctx, o, setup{lines: 64, dtr: "0", service: service, dialog: k.dialog}, k.script)
+	if err != nil {
+		return err
+	}
+	t.add("64 lines, "+k.name+": calls/s, caller's CPU not counted").put(rashost, "%.0f", l.uncounted()).
+		want(">= 150", l.uncounted() >= 150)
+	t.add("64 lines, "+k.name+": calls/s by the wall clock; cores busy").put(rashost, "%.0f; %.0f %%", l.perSecond(), l.busy())
+	t.add("64 lines, "+k.name+": CPU of the daemon and its children for a call").put(rashost, "%s ms", ms(l.each()))
+	return nil
+}
