@@ -66,7 +66,8 @@ func (d *login) serve() (plugin.Verdict, error) {
 	o := d.plugin.options
 	var s sspi.Status
 	d.cred, s = sspi.AcquireCredentialsHandle(sspi.PackageName, sspi.SECPKG_CRED_INBOUND, &sspi.AuthData{
-		Mode: sspi.HTTP, Accounts: d.plugin.users, Realm: o.Realm, Algorithms: o.Algorithms, NonceLifetime: o.NonceLifetime, Log: d.log,
+		Mode: sspi.HTTP, Accounts: d.plugin.users, Realm: o.Realm, Algorithms: o.Algorithms, NonceLifetime: o.NonceLifetime,
+		Rand: d.plugin.random, Log: d.log,
 	})
 	if err := s.Err(); err != nil {
 		return 0, err

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -52,6 +53,7 @@ type Plugin struct {
 	users   accounts
 	slow    *users.Attempts
 	lockout *users.Lockout // nil: off
+	random  io.Reader      // nil: crypto/rand
 }
 
 // accounts are the users. *users.Store is one.
