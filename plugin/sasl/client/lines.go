@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -33,7 +34,8 @@ type lines struct {
 	one  [1]byte
 	got  string // the last line, for errors
 
-	private bool // what comes may be an echo of a secret: errors do not show it
+	private   bool   // what comes may be an echo of a secret: errors do not show it
+	challenge string // what begins so is no text for people either
 }
 
 // write sends text, which has its line end. What it holds may be a secret: errors do not show it.
@@ -95,12 +97,16 @@ func (l *lines) broken(what string, err error) error {
 	}
 }
 
-// show quotes what came, unless it may be private.
+// show quotes what came, but not what could help to guess the secret.
 func (l *lines) show(text string) string {
-	if l.private {
+	switch {
+	case l.private:
 		return "(not shown: it may hold the secret)"
+	case l.challenge != "" && strings.HasPrefix(text, l.challenge):
+		return "a challenge"
+	default:
+		return quote(text)
 	}
-	return quote(text)
 }
 
 // quote shows bytes of the far end, bounded and escaped.

@@ -49,13 +49,15 @@ const (
 //
 // Errors: ErrImpostor, ErrProtocol, *RefusedError, *NotOfferedError, those of conn, and the cause of ctx.
 func Login(ctx context.Context, conn Conn, o Options) error {
+	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
 		past := time.Unix(1, 0)
 		_, _ = conn.SetReadDeadline(past), conn.SetWriteDeadline(past)
 	})
 	defer func() {
-		if stop() {
-			return
+		if !stop() {
+			<-interrupted
 		}
 		_, _ = conn.SetReadDeadline(time.Time{}), conn.SetWriteDeadline(time.Time{})
 	}()
@@ -183,7 +185,7 @@ func (c *login) second(first answer) (answer, error) {
 // exchange authenticates.
 func (c *login) exchange() error {
 	c.Progress("logging in with " + c.Mechanism.Name())
-	c.lines.private = c.Mechanism.Name() == PLAIN // an echo would show the secret
+	c.lines.private, c.lines.challenge = c.Mechanism.Name() == PLAIN, strings.TrimRight(c.wire.challenge, " ")
 	initial, err := c.Mechanism.Start()
 	if err != nil {
 		return err
