@@ -11,7 +11,9 @@ func exchange(t *testing.T) (*DigestServer, *server, *client) {
 	t.Helper()
 	s := serve(t, SASL, nil)
 	a := s.cred.auth
-	d := NewDigestServer(DigestConfig{Accounts: a.Accounts, Realm: realm, Service: "pop", Hosts: []string{"line.example"}, FakeKey: a.FakeKey, Now: a.Now, Log: a.Log})
+	d := NewDigestServer(DigestConfig{
+		Accounts: a.Accounts, Realm: realm, Service: "pop", Hosts: []string{"line.example"}, FakeKey: a.FakeKey, Now: a.Now, Log: a.Log,
+	})
 	challenge, status := d.Challenge()
 	if status != SEC_I_CONTINUE_NEEDED {
 		t.Fatalf("Challenge: %v", status)

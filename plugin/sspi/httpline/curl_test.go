@@ -109,7 +109,8 @@ func (b *bridge) curl(args ...string) (status, trace string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "curl", append([]string{"-q", "-sS", "-v", "-L", "--unix-socket", b.socket, "-o", "/dev/null", "-w", "%{http_code}"}, args...)...)
+	args = append([]string{"-q", "-sS", "-v", "-L", "--unix-socket", b.socket, "-o", "/dev/null", "-w", "%{http_code}"}, args...)
+	cmd := exec.CommandContext(ctx, "curl", args...)
 	cmd.Env = []string{"HOME=/nonexistent", "PATH=" + os.Getenv("PATH")}
 	var errs strings.Builder
 	cmd.Stderr = &errs

@@ -18,7 +18,8 @@ func parse(text string) (p *headParser, rest string, done bool, err error) {
 }
 
 func TestHead(t *testing.T) {
-	p, rest, done, err := parse("\r\nPOST /a?b HTTP/1.0\r\nHOST: x\r\ncontent-LENGTH:\t12 \nAuthorization: DIGEST  a=b \r\nExpect:100-CONTINUE\r\n\r\nbody")
+	p, rest, done, err := parse("\r\nPOST /a?b HTTP/1.0\r\nHOST: x\r\n" +
+		"content-LENGTH:\t12 \nAuthorization: DIGEST  a=b \r\nExpect:100-CONTINUE\r\n\r\nbody")
 	if err != nil || !done || rest != "body" {
 		t.Fatalf("%v, %v, %q", done, err, rest)
 	}
