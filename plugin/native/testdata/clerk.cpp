@@ -1,7 +1,9 @@
 // clerk.cpp: a security library in C++ for any number of callers at once. It asks for name and password, three times at most; callerN has
 // the password secret-N. It receives as much as the line delivers and keeps what it has not used; its workers end by an exception.
 #include <windows.h>
+extern "C" {
 #include <rasshost.h>
+}
 #include <raserror.h>
 
 #include <algorithm>

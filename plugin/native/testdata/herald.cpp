@@ -1,7 +1,9 @@
 // herald.cpp: a security library in C++ that lets the caller speak first. It waits for a key, fills the whole send buffer with a notice, and
 // lets in whoever then types a ticket: any word of six letters.
 #include <windows.h>
+extern "C" {
 #include <rasshost.h>
+}
 #include <raserror.h>
 
 #include <cctype>

@@ -72,7 +72,7 @@ static DWORD WINAPI Worker(LPVOID lpUnused)
         if (memcmp(answer.Magic, "TOK!", 4) != 0)
             msg.dwMsgId = SECURITYMSG_FAILURE;
         for (i = 0; i < (int)sizeof(answer.Digits); i++)
-            if (answer.Digits[i] != (BYTE)~challenge.Digits[i])
+            if ((answer.Digits[i] ^ challenge.Digits[i]) != 0xff)
                 msg.dwMsgId = SECURITYMSG_FAILURE;
     }
     g_pfnComplete(&msg);

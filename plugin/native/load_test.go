@@ -1,0 +1,130 @@
+package native
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"rashost/plugin"
+)
+
+// A library that is missing, is none, or lacks something stops the start, and the error says what (events 20095 and 20096).
+func TestFaultsAtLoad(t *testing.T) {
+	folder := t.TempDir()
+	text := filepath.Join(folder, "notes.so")
+	if err := os.WriteFile(text, []byte("This is no library.\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		source, path string
+		o            Options
+		event        plugin.EventID
+		says         []string
+	}{
+		"no library named":   {event: 20095, says: []string{"library is missing"}},
+		"no such file":       {path: filepath.Join(folder, "gate.so"), event: 20096, says: []string{"there is no library", "gate.so"}},
+		"a folder":           {path: folder, event: 20096, says: []string{"is no library", folder}},
+		"a text":             {path: text, event: 20096, says: []string{"notes.so"}},
+		"no End":             {source: "half.c", event: 20096, says: []string{"RasSecurityDialogEnd"}},
+		"unresolved symbols": {source: "lost.c", event: 20096, says: []string{"AskTheMainframe", "ForgetTheMainframe"}},
+		"DllMain refuses":    {source: "visitor.c -DREFUSE_TO_LOAD", event: 20096, says: []string{"DllMain"}},
+		"size of HPORT":      {source: "oldtimer.c", event: 20096, says: []string{"hport"}},
+		"no rasdll":          {source: "usher.c", o: Options{Rasdll: filepath.Join(folder, "rasdll")}, event: 20096, says: []string{"rasdll"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := tc.o
+			if o.Library = tc.path; tc.source != "" {
+				o.Library = privateCopy(t, tc.source)
+			}
+			if o.Rasdll == "" {
+				o.Rasdll = rasdll(t)
+			}
+			log := new(logText)
+			p, err := New(setup(log, o))
+			var fault *LoadError
+			if !errors.As(err, &fault) || p != nil {
+				t.Fatalf("got %v, %v; want a LoadError", p, err)
+			}
+			if fault.Event != tc.event {
+				t.Errorf("event %v, want %v", fault.Event, tc.event)
+			}
+			for _, part := range tc.says {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("the error does not name %s: %v", part, err)
+				}
+			}
+			if strings.ContainsAny(err.Error(), "\n\x1b") {
+				t.Errorf("the error has more than one line: %q", err)
+			}
+			t.Log(err)
+		})
+	}
+}
+
+// Faults of the options are found before anything is started.
+func TestFaultsOfOptions(t *testing.T) {
+	for text, says := range map[string]string{
+		"hport: qword":                             "there are handle and dword",
+		"safe: always":                             "there are call, line and shared",
+		`registry: {Server: x}`:                    `KEY\VALUE`,
+		`registry: {'HKXX\A\B': x}`:                "there are HKLM",
+		`registry: {'HKLM\A\B': -1}`:               "0 to 4294967295",
+		`registry: {'HKLM\A\B': 4294967296}`:       "0 to 4294967295",
+		`registry: {'HKLM\A\B': true}`:             "must be a text",
+		`registry: {'HKLM\A\B': [x]}`:              "must be a text",
+		`registry: {'HKLM\A\B': "a\nb"}`:           "line end",
+		"registry: {\"HKLM\\\\A\\tC\\\\B\": x}":    "tab",
+		`registry: {'HKLM\A\B': x, 'hklm\a\b': y}`: "twice",
+	} {
+		s := setup(new(logText), Options{})
+		s.Decode = func(into any) error { return yaml.Unmarshal([]byte("library: /nowhere/gate.so\n"+text), into) }
+		if p, err := New(s); err == nil || p != nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, %v; want an error with %q", text, p, err, says)
+		}
+	}
+}
+
+// A process for more than one call is only given to a library that is said to bear it.
+func TestIsolationMustBeSafe(t *testing.T) {
+	s := setup(new(logText), Options{Library: "/nowhere/gate.so", Safe: "line"})
+	s.Isolation = "shared"
+	if _, err := New(s); err == nil || !strings.Contains(err.Error(), "safe: shared") {
+		t.Errorf("got %v, want an error that names the option", err)
+	}
+	s.Isolation = "line"
+	if _, err := New(s); err == nil || strings.Contains(err.Error(), "isolation") {
+		t.Errorf("got %v, want another error", err)
+	}
+}
+
+// What is passed to rasdll is private to the account, and removed with the plugin.
+func TestRegistryFile(t *testing.T) {
+	values, err := parseRegistry(map[string]any{`HKLM\SOFTWARE\Acme\Secret`: "swordfish", `HKLM\SOFTWARE\Acme\Port`: 1812})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := newRegistryFile(values, account())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(f.path)
+	if want := "HKLM\\SOFTWARE\\Acme\tPort\tdword\t1812\nHKLM\\SOFTWARE\\Acme\tSecret\tsz\tswordfish\n"; err != nil || string(text) != want {
+		t.Errorf("got %q, %v; want %q", text, err, want)
+	}
+	folder := filepath.Dir(f.path)
+	for path, want := range map[string]os.FileMode{f.path: 0o400, folder: 0o700 | os.ModeDir} {
+		if info, err := os.Stat(path); err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v; want %v", path, info.Mode(), err, want)
+		}
+	}
+	if err := f.remove(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(folder); !os.IsNotExist(err) {
+		t.Errorf("the folder is still there: %v", err)
+	}
+}
