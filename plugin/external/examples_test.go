@@ -43,7 +43,7 @@ func subject(t testing.TB, attempts int, command ...string) plugintest.Subject {
 	return plugintest.Subject{
 		New: func() (plugin.Plugin, error) {
 			return New(plugin.Setup{
-				Dialog: "test", Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+				Dialog: "test", User: account(), Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 				Decode: func(into any) error {
 					*into.(*Options) = Options{Command: append(command, file), Read: []string{file}}
 					return nil
@@ -54,6 +54,14 @@ func subject(t testing.TB, attempts int, command ...string) plugintest.Subject {
 		Bad:        func(n int) plugintest.Login { return login(n, attempts, fmt.Sprintf("wrong-%d", n)) },
 		Goroutines: []string{"rashost/plugin/external"},
 	}
+}
+
+// account is whom programs run as: nobody else is needed where rashost is not root.
+func account() string {
+	if os.Geteuid() == 0 {
+		return "root"
+	}
+	return ""
 }
 
 // example returns the absolute path of an example.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"rashost/plugin"
+	"rashost/plugin/external/launch"
 )
 
 // Options are the plugin's own settings, `dialogs.NAME.options`.
@@ -57,7 +58,6 @@ type Plugin struct {
 	isolation isolation
 	limits    limits
 	start     func() (*child, error)
-	why       string // why processes are not contained, if they are not
 
 	mu           sync.Mutex
 	closed       bool
@@ -140,7 +140,7 @@ func validName(name string) bool {
 
 // Make makes a plugin of a program. It starts the program once to say hello, so that one that cannot work is found before a caller does.
 func Make(s plugin.Setup, p Program) (plugin.Plugin, error) {
-	start, why, err := starter(s, p)
+	start, err := starter(s, p)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Kind, err)
 	}
@@ -148,7 +148,6 @@ func Make(s plugin.Setup, p Program) (plugin.Plugin, error) {
 	if err != nil {
 		return nil, err // not x: a nil *Plugin in a Plugin is not nil
 	}
-	x.why = why
 	return x, nil
 }
 
@@ -219,9 +218,13 @@ func (x *Plugin) Program() string { return x.program }
 // Contained says whether everything that the program starts dies with it, and why not.
 func (x *Plugin) Contained() (bool, string) {
 	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.contained {
+	contained := x.contained
+	x.mu.Unlock()
+	if contained {
 		return true, ""
 	}
-	return false, x.why
+	if why := launch.Detect().Why; why != "" {
+		return false, why
+	}
+	return false, "nothing keeps the program from leaving its control group: it runs as rashost's own account, and the kernel has no Landlock"
 }

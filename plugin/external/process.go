@@ -97,7 +97,7 @@ type process struct {
 	name      string      // from Hello
 	declared  isolation   // from Hello
 	lastID    int64
-	waiting   map[int64]chan json.RawMessage
+	waiting   map[int64]func(result json.RawMessage) error // what takes the answers
 	open      map[plugin.HPORT]*transaction
 	credit    budget
 	errors    errorLog
@@ -108,7 +108,7 @@ func newProcess(c *child, log *slog.Logger, l limits, sharing isolation, onEnd f
 	return &process{
 		child: c, log: log, limits: l, sharing: sharing, onEnd: onEnd,
 		queue: make(chan []byte, queueLimit), done: make(chan struct{}), heard: make(chan struct{}), gone: make(chan struct{}),
-		waiting: make(map[int64]chan json.RawMessage), open: make(map[plugin.HPORT]*transaction),
+		waiting: make(map[int64]func(json.RawMessage) error), open: make(map[plugin.HPORT]*transaction),
 		credit: budget{left: budgetMax, at: time.Now()}, errors: errorLog{left: errorsMax},
 	}
 }
@@ -365,17 +365,16 @@ func (p *process) take(line []byte) error {
 		return err
 	}
 	p.mu.Lock()
-	waiting := p.waiting[id]
+	take := p.waiting[id]
 	delete(p.waiting, id)
 	p.mu.Unlock()
 	switch {
-	case waiting == nil:
+	case take == nil:
 		return errors.New("answered a request that was never made")
 	case m.Error != nil:
 		return fmt.Errorf("answered with an error (%d) in place of a result", m.Error.Code)
 	}
-	waiting <- m.Result // has room for the one answer
-	return nil
+	return take(m.Result)
 }
 
 // excerpt adds the beginning of a faulty line to err as long as the process has served nobody, so that nothing secret can be in it.
@@ -388,48 +387,55 @@ func (p *process) excerpt(err error, line []byte) error {
 	return fmt.Errorf("%w: %s", err, quote(line, 60))
 }
 
-// call makes a request and waits for its answer until the deadline.
-func (p *process) call(method string, params any, deadline time.Time) (json.RawMessage, *failure) {
-	answer := make(chan json.RawMessage, 1)
+// call makes a request and waits for its answer until the deadline. take gets the result on the goroutine of read, before anything that the
+// program says after it; its error is a breach of the protocol.
+func (p *process) call(method string, params any, deadline time.Time, take func(result json.RawMessage) error) *failure {
+	answered := make(chan struct{})
 	p.mu.Lock()
 	p.lastID++
 	id := p.lastID
-	p.waiting[id] = answer
+	p.waiting[id] = func(result json.RawMessage) error {
+		if err := take(result); err != nil {
+			return fmt.Errorf("answered %s wrongly: %w", method, err)
+		}
+		close(answered)
+		return nil
+	}
 	p.mu.Unlock()
 	p.post(request{"2.0", id, method, params})
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
-	case raw := <-answer:
-		return raw, nil
+	case <-answered:
+		return nil
 	case <-p.done:
-		select {
-		case raw := <-answer: // it had been answered before
-			return raw, nil
-		default:
-			return nil, p.failure()
-		}
 	case <-timer.C:
-		f := silent("did not answer %s in time", method)
-		p.fail(f)
-		return nil, f
+		p.fail(silent("did not answer %s in time", method))
+	}
+	select {
+	case <-answered: // just before the end
+		return nil
+	default:
+		return p.failure()
 	}
 }
 
-// callCode makes a request whose result is a code.
-func (p *process) callCode(method string, params any, deadline time.Time) (plugin.Code, *failure) {
-	raw, f := p.call(method, params, deadline)
-	if f != nil {
-		return f.code, f
-	}
+// callCode makes a request whose result is a code. take may be nil.
+func (p *process) callCode(method string, params any, deadline time.Time, take func(code plugin.Code)) (plugin.Code, *failure) {
 	var a codeAnswer
-	err := decode(raw, &a)
-	if err == nil && a.Code == nil {
-		err = errors.New("code is missing")
-	}
-	if err != nil {
-		f = garbage(fmt.Errorf("answered %s wrongly: %w", method, err))
-		p.fail(f)
+	f := p.call(method, params, deadline, func(result json.RawMessage) error {
+		err := decode(result, &a)
+		switch {
+		case err != nil:
+			return err
+		case a.Code == nil:
+			return errors.New("code is missing")
+		case take != nil:
+			take(*a.Code)
+		}
+		return nil
+	})
+	if f != nil {
 		return f.code, f
 	}
 	return *a.Code, nil
@@ -437,34 +443,27 @@ func (p *process) callCode(method string, params any, deadline time.Time) (plugi
 
 // hello is the first exchange. need is the sharing that the program must have declared safe.
 func (p *process) hello(need isolation, deadline time.Time) *failure {
-	raw, f := p.call(methodHello, helloParams{protocolVersion, "rashost"}, deadline)
-	if f != nil {
-		return f
-	}
-	var a helloAnswer
-	err := decode(raw, &a)
-	declared, known := parseIsolation(a.Isolation)
-	switch {
-	case err != nil:
-		err = fmt.Errorf("answered Hello wrongly: %w", err)
-	case a.Version != protocolVersion:
-		err = fmt.Errorf("speaks version %d of the protocol, this rashost speaks version %d", a.Version, protocolVersion)
-	case a.Name == "":
-		err = errors.New("answered Hello without its name")
-	case !known:
-		err = fmt.Errorf("declares the isolation %s: there are call, line and shared", quote([]byte(a.Isolation), 20))
-	case declared < need:
-		err = fmt.Errorf("declares itself safe for isolation %v only, the dialog asks for %v", declared, need)
-	}
-	if err != nil {
-		f = garbage(err)
-		p.fail(f)
-		return f
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.name, p.declared = quote([]byte(a.Name), 64), declared
-	return nil
+	return p.call(methodHello, helloParams{protocolVersion, "rashost"}, deadline, func(result json.RawMessage) error {
+		var a helloAnswer
+		if err := decode(result, &a); err != nil {
+			return err
+		}
+		declared, known := parseIsolation(a.Isolation)
+		switch {
+		case a.Version != protocolVersion:
+			return fmt.Errorf("it speaks version %d of the protocol, this rashost speaks version %d", a.Version, protocolVersion)
+		case a.Name == "":
+			return errors.New("its name is missing")
+		case !known:
+			return fmt.Errorf("it declares the isolation %s: there are call, line and shared", quote([]byte(a.Isolation), 20))
+		case declared < need:
+			return fmt.Errorf("it declares itself safe for isolation %v at most, and the dialog asks for %v", declared, need)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.name = quote([]byte(a.Name), 64)
+		return nil
+	})
 }
 
 // quote makes a program's bytes fit for a log: at most limit of them, control characters and what is not UTF-8 as escapes.

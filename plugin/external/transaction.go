@@ -21,13 +21,13 @@ const (
 	stageClosed                // the program may do nothing more with the HPORT
 )
 
-// heldMax is how many Completes are kept while End is asked; the first is the one that counts (rule E3).
+// heldMax is how many Completes are kept of each kind until End is answered.
 const heldMax = 4
 
 // receive is a Receive in progress.
 type receive struct {
 	n      uint16
-	event  plugin.Event
+	event  *plugin.Event // manual-reset: two look at it
 	cancel context.CancelFunc
 }
 
@@ -41,8 +41,9 @@ type transaction struct {
 
 	mu       sync.Mutex
 	stage    stage
-	reported plugin.Verdict            // the first that the host was told, 0 for none
-	held     []*plugin.SecurityMessage // reported while End is asked
+	reported plugin.Verdict            // what the host was told, 0 for nothing
+	extra    []*plugin.SecurityMessage // reported again before End is asked: never what a deferral owes (rule C2)
+	held     []*plugin.SecurityMessage // reported while End is asked: the first is what a deferral owes (rule E3)
 	pending  *receive
 }
 
@@ -64,7 +65,7 @@ func (t *transaction) begin(deadline time.Time) plugin.Code {
 	code, f := t.p.callCode(methodBegin, beginParams{
 		HPort: t.b.HPort, SendSize: len(t.b.SendBuf), RecvSize: len(t.b.RecvBuf), Call: cut(c.ID), Line: cut(c.Line), Device: cut(c.Device),
 		DeviceName: cut(c.DeviceName), CallerID: cut(c.CallerID), Called: cut(c.Called), Connect: cut(c.Connect), Trusted: c.Trusted,
-	}, deadline)
+	}, deadline, nil)
 	if f != nil || code != plugin.NoError {
 		t.close(f == nil)
 		return code
@@ -93,28 +94,39 @@ func (t *transaction) end(deadline time.Time) plugin.Code {
 		return plugin.ErrorPortDisconnected
 	}
 	t.stage = stageEnding
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	if t.pending != nil && t.pending.event.Wait(over) == nil {
+		t.receiveDone() // the drop that brings this End: the program learns of it first (rule R7)
+	}
 	t.mu.Unlock()
-	code, f := t.p.callCode(methodEnd, endParams{t.b.HPort}, deadline)
+	code, f := t.p.callCode(methodEnd, endParams{t.b.HPort}, deadline, t.ended)
 	if f != nil {
 		return t.endFailed(f)
 	}
-	t.mu.Lock()
-	if t.stage == stageClosed { // the host has closed it meanwhile
-		t.mu.Unlock()
-		return plugin.ErrorPortDisconnected
-	}
-	t.stage = stageDeferred
-	if code != plugin.NoError || len(t.held) > 0 {
-		t.closeLocked(true)
-	}
-	for _, m := range t.held { // the host knows which of them, if any, was owed
-		t.b.Complete(m)
-	}
-	t.mu.Unlock()
 	if f := t.p.failure(); f != nil { // perhaps it failed before it had deferred
 		t.processFailed(f)
 	}
 	return code
+}
+
+// ended takes the answer to End, before anything that the program says after it.
+func (t *transaction) ended(code plugin.Code) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stage == stageClosed { // the host has closed it meanwhile
+		return
+	}
+	t.stage = stageDeferred
+	if code != plugin.NoError {
+		t.held = append(t.held, t.extra...) // breaches of the contract, which the host is to see
+	}
+	if code != plugin.NoError || len(t.held) > 0 {
+		t.closeLocked(true)
+	}
+	for _, m := range t.held {
+		t.b.Complete(m)
+	}
 }
 
 // endFailed is the End of a program that cannot answer. A Success must not outlive the program that has reported it: End counts as deferred,
@@ -159,7 +171,7 @@ func (t *transaction) watch(ctx context.Context) {
 	}
 	tick := time.NewTicker(t.p.limits.expiry)
 	defer tick.Stop()
-	for t.b.Host.DialogGetInfo(t.b.HPort, &plugin.SecurityInfo{}) != plugin.ErrorInvalidPortHandle {
+	for !t.isClosed() && t.b.Host.DialogGetInfo(t.b.HPort, &plugin.SecurityInfo{}) != plugin.ErrorInvalidPortHandle {
 		select {
 		case <-t.done:
 			return
@@ -277,8 +289,8 @@ func (p *process) receive(m message) error {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &receive{n: uint16(min(a.Size, plugin.BufferSize)), cancel: cancel}
-	code := t.b.Host.DialogReceive(a.HPort, t.b.RecvBuf, &r.n, a.Timeout, &r.event)
+	r := &receive{n: uint16(min(a.Size, plugin.BufferSize)), event: plugin.NewEvent(true), cancel: cancel}
+	code := t.b.Host.DialogReceive(a.HPort, t.b.RecvBuf, &r.n, a.Timeout, r.event)
 	p.answer(m, codeResult{code})
 	if code != plugin.Pending {
 		cancel()
@@ -291,16 +303,21 @@ func (p *process) receive(m message) error {
 	return nil
 }
 
-// await waits for the end of r and says it to the program, unless r was cancelled. The received bytes are wiped: a secret may be in them.
+// await waits for the end of r, if it is not cancelled.
 func (t *transaction) await(ctx context.Context, r *receive) {
 	if r.event.Wait(ctx) != nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.pending != r {
-		return
+	if t.pending == r {
+		t.receiveDone()
 	}
+}
+
+// receiveDone says the end of the pending Receive to the program. The received bytes are wiped: a secret may be in them. t.mu is held.
+func (t *transaction) receiveDone() {
+	r := t.pending
 	t.cancelReceive()
 	done := receiveDoneParams{HPort: t.b.HPort, Data: t.b.RecvBuf[:r.n]}
 	if r.n == 0 {
@@ -362,9 +379,14 @@ func (t *transaction) complete(msg *plugin.SecurityMessage) plugin.Code {
 	t.cancelReceive()
 	switch t.stage {
 	case stageBegin, stageDialog:
-		if t.reported == 0 {
-			t.reported = msg.MsgID
+		if t.reported != 0 {
+			// The host may have begun to call End: then it would take this one for what a deferral owes.
+			if len(t.extra) < heldMax {
+				t.extra = append(t.extra, msg)
+			}
+			return plugin.NoError
 		}
+		t.reported = msg.MsgID
 	case stageEnding:
 		if len(t.held) < heldMax {
 			t.held = append(t.held, msg)

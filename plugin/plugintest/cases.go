@@ -242,16 +242,19 @@ func flood(r *run) {
 }
 
 // endlessSize is the length of the line without an end; maxGrowth is what may be kept of it: the host's own 64 KiB and some room.
+// endlessTime is for a program that reads byte by byte: what it has not read by then it cannot keep.
 const (
 	endlessSize = 512 << 10
 	maxGrowth   = endlessSize / 2
+	endlessTime = 5 * time.Second
 )
 
 func endless(r *run) {
 	line := strings.Repeat("A", 16<<10)
 	r.atEveryPrompt(func(x *exchange) {
 		before := liveHeap()
-		for sent := 0; sent < endlessSize && !x.ended(); sent += len(line) {
+		start := time.Now()
+		for sent := 0; sent < endlessSize && time.Since(start) < endlessTime && !x.ended(); sent += len(line) {
 			x.pour(len(line), func(p []byte) { copy(p, line) })
 			x.awaitReceive()
 		}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -47,7 +46,6 @@ var steps = []struct {
 // program. It returns only on failure, with an exit status; the reason goes to the host.
 func Main([]string) int {
 	runtime.LockOSThread() // several steps count for this thread only, which becomes the program
-	debug.SetGCPercent(-1)
 	var stat unix.Stat_t
 	if err := unix.Fstat(requestFD, &stat); err != nil || stat.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		fmt.Fprintln(os.Stderr, "rashost: exec-plugin is started by rashost itself, to run a plugin's program")
@@ -130,18 +128,23 @@ func forbidPrivileges(*request) error {
 	return err
 }
 
-// changeAccount gives up the account of the host, with all its groups.
+// changeAccount gives up the account of the host, with all its groups. Only this thread does: the others end with the exec, and to wait
+// for them would take longer than all other steps.
 func changeAccount(r *request) error {
 	if !r.Become {
 		return nil
 	}
-	if err := syscall.Setgroups(nil); err != nil {
-		return os.NewSyscallError("setgroups", err)
+	uid, gid := uintptr(r.UID), uintptr(r.GID)
+	if _, _, e := unix.RawSyscall(sysSetgroups, 0, 0, 0); e != 0 {
+		return os.NewSyscallError("setgroups", e)
 	}
-	if err := syscall.Setresgid(r.GID, r.GID, r.GID); err != nil {
-		return os.NewSyscallError("setresgid", err)
+	if _, _, e := unix.RawSyscall(sysSetresgid, gid, gid, gid); e != 0 {
+		return os.NewSyscallError("setresgid", e)
 	}
-	return os.NewSyscallError("setresuid", syscall.Setresuid(r.UID, r.UID, r.UID))
+	if _, _, e := unix.RawSyscall(sysSetresuid, uid, uid, uid); e != 0 {
+		return os.NewSyscallError("setresuid", e)
+	}
+	return nil
 }
 
 // dieWithParent comes after changeAccount, which clears the signal. A host that died before it is noticed by its number.

@@ -1,30 +1,212 @@
 package launch
 
 import (
+	"errors"
+	"io"
 	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
-	"rashost/plugin"
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == Command {
-		os.Exit(Main(os.Args[2:]))
+func TestProgramTalksOverItsPipes(t *testing.T) {
+	p := begin(t, shell(t, `read x; echo "got $x"; echo "problem" >&2; exit 3`))
+	if _, err := io.WriteString(p.Stdin, "hello\n"); err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(m.Run())
+	if out := readAll(t, p.Stdout); out != "got hello\n" {
+		t.Errorf("stdout is %q", out)
+	}
+	if out := readAll(t, p.Stderr); out != "problem\n" {
+		t.Errorf("stderr is %q", out)
+	}
+	var exit *exec.ExitError
+	if err := p.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 3 {
+		t.Errorf("Wait: %v, want exit status 3", err)
+	}
+	if err := p.Wait(); !errors.As(err, &exit) {
+		t.Errorf("the second Wait: %v", err)
+	}
+	p.Kill() // late, and without effect on whoever has the number now
 }
 
-func BenchmarkStart(b *testing.B) {
-	s := Spec{Helper: os.Getenv("RASHOST_BIN"), Name: "bench", Command: []string{"/bin/true"}, User: "nobody", Limits: plugin.Limits{Files: 256, Processes: 64, FileSize: 16}}
-	for b.Loop() {
+// TestChildEndsBlock: a program that meets O_NONBLOCK on its standard input fails with EAGAIN.
+func TestChildEndsBlock(t *testing.T) {
+	s := shell(t, `for n in 0 1 2; do while read key value; do [ "$key" = flags: ] && echo $((0$value & 04000)); done </proc/self/fdinfo/$n; done`)
+	s.Read = []string{"/proc"}
+	if out := output(t, s); out != "0\n0\n0\n" {
+		t.Errorf("O_NONBLOCK of 0, 1, 2: %q", out)
+	}
+}
+
+func TestProgramCanOpenItsStandardFilesAgain(t *testing.T) {
+	if out := output(t, shell(t, `echo one >/dev/stdout; echo two >/proc/self/fd/1`)); out != "one\ntwo\n" {
+		t.Errorf("output is %q", out)
+	}
+}
+
+func TestStartSaysWhyAProgramCannotRun(t *testing.T) {
+	folder := openFolder(t)
+	write := func(name, text string, mode os.FileMode) string {
+		path := folder + "/" + name
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	closed := folder + "/closed"
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, program, dir, want string
+		root                     bool
+	}{
+		{name: "missing", program: folder + "/none", want: "cannot reach the program as user"},
+		{name: "not executable", program: write("plain", "", 0o644), want: "permission denied"},
+		{name: "interpreter missing", program: write("lost", "#!/usr/bin/no-such-interpreter\n", 0o755), want: "the interpreter in its first line"},
+		{name: "interpreter out of reach", program: write("out", "#!"+outsideProgram(t)+"\n", 0o755), want: "outside of what plugins may read"},
+		{name: "no program", program: write("text", "just text\n", 0o755), want: "a script needs a first line"},
+		{name: "for another account", program: write("closed/mine", "#!/bin/sh\n", 0o755), want: "permission denied", root: true},
+		{name: "folder for another account", program: "/bin/true", dir: closed, want: "cannot go to the working folder as user", root: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.root {
+				needRoot(t)
+			}
+			if c.name == "interpreter out of reach" {
+				needLandlock(t, 1)
+			}
+			s := spec(t, c.program)
+			s.Dir = c.dir
+			p, err := Start(s)
+			if err == nil {
+				p.Kill()
+				t.Fatal("it was started")
+			}
+			if !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "start "+c.program+": ") {
+				t.Errorf("error is %q, want it to name the program and %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestHelperThatDoesNotAnswer: a helper that hangs costs its caller a bounded time.
+func TestHelperThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	folder := openFolder(t)
+	helper := folder + "/helper"
+	if err := os.WriteFile(helper, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := spec(t, "/bin/true")
+	s.Helper = helper
+	if p, err := Start(s); err == nil || !strings.Contains(err.Error(), "is not running after 4s") {
+		t.Errorf("Start = %v, %v", p, err)
+	}
+}
+
+func TestHelperIsMissing(t *testing.T) {
+	s := spec(t, "/bin/true")
+	s.Helper = "/no/such/helper"
+	if p, err := Start(s); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("Start = %v, %v", p, err)
+	}
+}
+
+// TestProgramSurvivesTheThreadThatAskedForIt: the parent-death signal belongs to the thread that forks.
+func TestProgramSurvivesTheThreadThatAskedForIt(t *testing.T) {
+	s := shell(t, `read x; echo alive`)
+	type result struct {
+		p   *Process
+		err error
+		tid int
+	}
+	started := make(chan result)
+	go func() {
+		runtime.LockOSThread() // and never unlock it: the thread ends with the goroutine
+		p, err := Start(s)
+		started <- result{p, err, unix.Gettid()}
+	}()
+	r := <-started
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	t.Cleanup(func() { end(r.p) })
+	until(t, "the thread ends", func() bool {
+		_, err := os.Stat("/proc/self/task/" + strconv.Itoa(r.tid))
+		return errors.Is(err, os.ErrNotExist)
+	})
+	if _, err := io.WriteString(r.p.Stdin, "x\n"); err != nil {
+		t.Fatal(err)
+	}
+	if out := readAll(t, r.p.Stdout); out != "alive\n" {
+		t.Errorf("output is %q: the program died with the thread", out)
+	}
+}
+
+// TestHostKilled: kill -9 of the host takes the program with it.
+func TestHostKilled(t *testing.T) {
+	h := startHost(t, `echo $$; exec sleep 1000`)
+	program := watch(t, h.pid(t))
+	if err := h.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	program.dies(t)
+}
+
+func TestManyStartsLeakNothing(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	s := shell(t, `exit 0`)
+	if err := begin(t, s).Wait(); err != nil { // what the first start opens for good is no leak
+		t.Fatal(err)
+	}
+	files, groups := openFiles(t), ownCgroups(t)
+	for range 100 {
 		p, err := Start(s)
 		if err != nil {
-			b.Fatal(err)
+			t.Fatal(err)
 		}
-		if err := p.Wait(); err != nil {
-			b.Fatal(err)
+		end(p)
+	}
+	for range 5 { // failing ones, too
+		if p, err := Start(spec(t, "/no/such/program")); err == nil {
+			end(p)
+			t.Fatal("a program that is not there was started")
 		}
-		p.Stdout.Close()
-		p.Stderr.Close()
+	}
+	if now := openFiles(t); now > files {
+		t.Errorf("%d files are open, before there were %d", now, files)
+	}
+	if now := ownCgroups(t); now > groups {
+		t.Errorf("%d control groups, before there were %d", now, groups)
+	}
+}
+
+// TestDeadProcessIsNotKilledTwice: after Wait the number may be somebody else's.
+func TestKillFromManyGoroutines(t *testing.T) {
+	p := begin(t, shell(t, `exec sleep 1000`))
+	done := make(chan struct{})
+	for range 4 {
+		go func() {
+			p.Kill()
+			done <- struct{}{}
+		}()
+	}
+	for range 4 {
+		<-done
+	}
+	var exit *exec.ExitError
+	if err := p.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != unix.SIGKILL {
+		t.Errorf("Wait: %v, want that it was killed", err)
 	}
 }
