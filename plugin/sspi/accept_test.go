@@ -272,6 +272,9 @@ func TestFakeKey(t *testing.T) {
 	if s.h.Detail() != "the user is unknown" {
 		t.Error(s.h.Detail())
 	}
+	c = s.answering(MD5)
+	c.name, c.key = "mallory", fakeKey([]byte("fake"), realm, m, "mallory")
+	s.must("whoever knows the key", s.accept(c.request()), SEC_E_LOGON_DENIED)
 }
 
 func TestAccountsThatFail(t *testing.T) {

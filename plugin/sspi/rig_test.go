@@ -176,6 +176,7 @@ type client struct {
 	cnonce, first               string // first: the cnonce of the session key
 	method, uri, body, authzid  string
 	nc                          int
+	key                         []byte                    // instead of what the password gives
 	edit                        func(d map[string]string) // what is sent, by directive, as it stands on the wire
 	extra                       string
 	hashMethod, hashURI, hashNC string // what goes into the digest instead
@@ -228,6 +229,9 @@ func (c *client) ha1() string {
 	first := c.first
 	if first == "" {
 		first = c.cnonce
+	}
+	if c.key != nil {
+		return hex.EncodeToString(c.key)
 	}
 	text := c.name + ":" + c.realm + ":" + c.password
 	switch {

@@ -179,7 +179,7 @@ func (d *login) refuse(s sspi.Status, detail string) (plugin.Verdict, reply, err
 	if s == sspi.SEC_E_NO_AUTHENTICATING_AUTHORITY || s == sspi.SEC_E_INTERNAL_ERROR {
 		return d.trouble(s, detail)
 	}
-	if d.plugin.lockout != nil && d.claimed != "" {
+	if d.plugin.lockout != nil {
 		d.plugin.lockout.Judge(d.claimed, d.name, false)
 	}
 	return d.refused(s, detail)

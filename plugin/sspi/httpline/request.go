@@ -114,7 +114,7 @@ func (r *request) header(line []byte) error {
 	switch name {
 	case "content-length":
 		n, err := strconv.ParseUint(string(value), 10, 63)
-		if err != nil || bytes.ContainsAny(value, "+-_") {
+		if err != nil {
 			return &fault{400, "content-length is not a number"}
 		}
 		if n > maxBody {

@@ -28,6 +28,17 @@ func TestHead(t *testing.T) {
 	}
 }
 
+func TestHeadIsBounded(t *testing.T) {
+	head := "GET / HTTP/1.1\r\nX: " + strings.Repeat("x", maxHead-len("GET / HTTP/1.1\r\nX: \r\n\r\n")) + "\r\n\r\n"
+	if _, _, done, err := parse(head); !done || err != nil {
+		t.Errorf("%d bytes: %v, %v", len(head), done, err)
+	}
+	var bad *fault
+	if _, _, done, err := parse("\n" + head); done || !errors.As(err, &bad) || bad.status != 431 {
+		t.Errorf("%d bytes: %v, %v", len(head)+1, done, err)
+	}
+}
+
 func TestHeadIsWiped(t *testing.T) {
 	p, _, _, err := parse("GET / HTTP/1.1\r\nAuthorization: Basic QWxpY2U6c2VjcmV0\r\n")
 	if err != nil || strings.Contains(string(p.line[:cap(p.line)]), "QWxp") {
