@@ -1,0 +1,159 @@
+package sasl
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"rashost/dialog"
+	"rashost/plugin"
+	"rashost/plugin/users"
+)
+
+// answered is how long the answer to a line takes.
+func (c *caller) answered(line, want string) time.Duration {
+	c.t.Helper()
+	c.heard()
+	begin := time.Now()
+	c.say(line + "\r\n")
+	for {
+		if got := c.heard(); got != "" {
+			if got != want {
+				c.t.Errorf("%q is answered %q, want %q", line, got, want)
+			}
+			return time.Since(begin)
+		}
+		if time.Since(begin) > time.Hour {
+			c.t.Fatalf("%q is not answered", line)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// Repeated failures of a name on a line slow its tries down, a right one as much as a wrong one, and on that line only.
+func TestRepeatedFailuresSlowDown(t *testing.T) {
+	const denied = "-ERR [AUTH] Access denied.\r\n"
+	wrong, right := "AUTH PLAIN "+b64("\x00alice\x00wrong"), "AUTH PLAIN "+b64("\x00alice\x00sesame")
+	bubble(t, everything, func(s *plugin.Setup) { s.Attempts = 2 }, func(r *rig) {
+		try := func(line, text string) time.Duration {
+			r.call.Line = line
+			c := r.dial("")
+			want := denied
+			if text == right {
+				want = "+OK Logged in.\r\n"
+			}
+			took := c.answered(text, want)
+			c.leaves()
+			return took
+		}
+		for i := range 4 {
+			if took := try("modem1", wrong); took > 100*time.Millisecond {
+				t.Errorf("failure %d took %v", i+1, took)
+			}
+		}
+		for _, want := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
+			if took := try("modem1", wrong); took < want-200*time.Millisecond || took > want+200*time.Millisecond {
+				t.Errorf("a failure took %v, want about %v", took, want)
+			}
+		}
+		if took := try("modem2", wrong); took > 100*time.Millisecond {
+			t.Errorf("on another line it took %v", took)
+		}
+		if took := try("modem1", right); took < 7*time.Second {
+			t.Errorf("the right password took %v: a wrong one would have taken 8 s", took)
+		}
+		if took := try("modem1", right); took > 100*time.Millisecond {
+			t.Errorf("after a success it took %v", took)
+		}
+	})
+}
+
+// The wait comes as soon as the name is known, before the message that tells a right proof from a wrong one.
+func TestTheWaitComesBeforeTheProof(t *testing.T) {
+	bubble(t, everything, nil, func(r *rig) {
+		for range 5 {
+			r.attemptLog.Failed("alice", "modem1")
+		}
+		c := r.dial("")
+		c.heard()
+		if took := c.answered("AUTH SCRAM-SHA-256 "+b64("alice"), "+ "+b64("r=1,s=2")+"\r\n"); took < time.Second {
+			t.Errorf("the challenge took %v", took)
+		}
+		if took := c.answered(b64("sesame"), "+ "+b64("v=3")+"\r\n"); took > 100*time.Millisecond {
+			t.Errorf("the proof took %v", took)
+		}
+		c.leaves()
+	})
+}
+
+func TestTheWaitEndsWithTheLine(t *testing.T) {
+	bubble(t, everything, nil, func(r *rig) {
+		for range 20 {
+			r.attemptLog.Failed("alice", "modem1")
+		}
+		c := r.dial("")
+		c.say("AUTH PLAIN " + b64("\x00alice\x00sesame") + "\r\n")
+		begin := time.Now()
+		c.hang()
+		if out := c.ends(0, ""); out.Ended != dialog.Dropped {
+			t.Errorf("ended %v", out.Ended)
+		}
+		synctest.Wait()
+		if took := time.Since(begin); took != 0 || r.closed != 1 {
+			t.Errorf("after %v, %d exchanges closed", took, r.closed)
+		}
+	})
+}
+
+// A locked account looks like a wrong password, and the server does not prove itself to whoever has the right one.
+func TestLockout(t *testing.T) {
+	right := map[string][]string{
+		"PLAIN":         {"AUTH PLAIN " + b64("\x00alice\x00sesame")},
+		"SCRAM-SHA-256": {"AUTH SCRAM-SHA-256 " + b64("alice"), b64("sesame"), ""},
+	}
+	for mechanism, lines := range right {
+		t.Run(mechanism, func(t *testing.T) {
+			lock := func(s *plugin.Setup) { s.LockoutDenials, s.LockoutReset, s.Attempts = 2, 3600, 3 }
+			bubble(t, everything, lock, func(r *rig) {
+				c := r.dial("")
+				for range 2 {
+					c.say("AUTH PLAIN " + b64("\x00alice\x00wrong") + "\r\n")
+				}
+				c.heard()
+				for _, line := range lines[:max(1, len(lines)-1)] {
+					c.say(line + "\r\n")
+				}
+				time.Sleep(time.Minute)
+				if got := c.heard(); !strings.HasSuffix(got, "-ERR [AUTH] Access denied.\r\n") || strings.Contains(got, b64("v=3")) {
+					t.Errorf("caller sees %q", got)
+				}
+				c.ends(plugin.Failure, "alice")
+				if was, err := users.Unlock(users.LockoutPath(r.setup.StateDir, "staff"), "alice"); !was || err != nil {
+					t.Fatalf("Unlock: %v, %v", was, err)
+				}
+				c = r.dial("")
+				for _, line := range lines {
+					c.say(line + "\r\n")
+					time.Sleep(10 * time.Second)
+				}
+				c.ends(plugin.Success, "Alice")
+			})
+		})
+	}
+}
+
+// What is not about the secret does not lock anybody out.
+func TestTemporaryFailuresDoNotCount(t *testing.T) {
+	bubble(t, everything, func(s *plugin.Setup) { s.LockoutDenials, s.Attempts = 2, 6 }, func(r *rig) {
+		r.code = -8 // SASL_TRYAGAIN
+		c := r.dial("")
+		for range 5 {
+			if took := c.answered("AUTH OTP "+b64("alice"), "-ERR [SYS/TEMP] Logging in does not work at present. Try again later.\r\n"); took > 100*time.Millisecond {
+				t.Errorf("it took %v", took)
+			}
+		}
+		c.say("AUTH PLAIN " + b64("\x00alice\x00sesame") + "\r\n")
+		c.ends(plugin.Success, "Alice")
+	})
+}
