@@ -14,6 +14,7 @@ import (
 	"rashost/internal/config"
 	"rashost/internal/service"
 	"rashost/plugin"
+	"rashost/plugin/native"
 )
 
 // house is what the configuration says about calls, made once and never changed: a reload makes a new one and keeps the plugins
@@ -157,7 +158,7 @@ func newDialogUse(name string, c *config.Config, previous *house, table map[stri
 		Log:  use.log,
 	})
 	if err != nil {
-		use.err = &pluginError{name, source.Plugin, plugin.EventCannotLoadSecurity, err}
+		use.err = &pluginError{name, source.Plugin, loadEvent(err), err}
 		return use
 	}
 	use.plugin = made
@@ -177,6 +178,14 @@ func (h *house) remarks() config.Faults {
 		}
 	}
 	return all.Sorted()
+}
+
+// loadEvent is the event of a plugin that could not be made: as with RAS, a module that is not named differs from one that can't be loaded.
+func loadEvent(err error) plugin.EventID {
+	if e, ok := errors.AsType[*native.LoadError](err); ok {
+		return e.Event
+	}
+	return plugin.EventCannotLoadSecurity
 }
 
 // sorted returns the keys of a part of the configuration in a fixed order.

@@ -10,6 +10,8 @@ import (
 
 	"rashost/plugin"
 	"rashost/plugin/password"
+	"rashost/plugin/sasl"
+	"rashost/plugin/sspi/httpline"
 	"rashost/plugin/users"
 )
 
@@ -20,6 +22,8 @@ type needs func(decode func(into any) error) (file string, v users.Verifiers, er
 func userPlugins() map[string]needs {
 	return map[string]needs{
 		"password": password.Needs,
+		"sasl":     sasl.Needs,
+		"sspi":     httpline.Needs,
 	}
 }
 

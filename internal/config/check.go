@@ -205,16 +205,19 @@ func defined(section string, names []string) string {
 	return "defined under " + section + " are " + strings.Join(names, ", ")
 }
 
-// ownProcess lists the plugins that run in a process of their own.
-var ownProcess = []string{"external", "native"}
+// What the rules between keys must know of plugins: which run in a process of their own, and which decide themselves what is echoed.
+var (
+	ownProcess = []string{"external", "native"}
+	ownEcho    = []string{"password", "sasl", "sspi"}
+)
 
 func (c *checker) dialog(path, name string, d Dialog) {
 	if c.env.Plugins != nil && d.Plugin != "" && !slices.Contains(c.env.Plugins, d.Plugin) {
 		known := slices.Sorted(slices.Values(c.env.Plugins))
 		c.wrong(path+".plugin", "there is no plugin %q: known are %s%s", bounded(d.Plugin), strings.Join(known, ", "), didYouMean(d.Plugin, known))
 	}
-	if d.Plugin == "password" && d.Echo != "off" {
-		c.wrong(path+".echo", "plugin password does its own echo: remove echo, or a secret would be shown")
+	if slices.Contains(ownEcho, d.Plugin) && d.Echo != "off" {
+		c.wrong(path+".echo", "plugin %s does its own echo: remove echo, or a secret would be shown", d.Plugin)
 	}
 	if slices.Contains(ownProcess, d.Plugin) {
 		c.account(path+".user", d.User)

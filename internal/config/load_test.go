@@ -154,6 +154,8 @@ func TestFaults(t *testing.T) {
 		{"plugin", replace("plugin: password", "plugin: pasword"), nil,
 			[]string{`dialogs.staff.plugin: there is no plugin "pasword": known are anyone, password: did you mean password?`}},
 		{"echo with plugin password", replace("password}", "password, echo: on}"), nil, []string{"dialogs.staff.echo: plugin password does its own echo"}},
+		{"echo of a plugin that knows what is a secret", replace("plugin: password", "plugin: sspi, echo: masked"), &Env{}, []string{
+			"dialogs.staff.echo: plugin sspi does its own echo"}},
 		{"root rule, external plugin", replace("plugin: password", "plugin: external"), &Env{Root: true}, []string{
 			"c.yaml:5:3: dialogs.staff.user: is missing: rashost runs as root", "services.shell.run_as: is missing"}},
 		{"isolation", replace("plugin: password", "plugin: external, isolation: dialog"), &Env{}, []string{

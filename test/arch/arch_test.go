@@ -41,6 +41,7 @@ var rules = []rule{
 	{"plugin/sasl/client", nil, "the far end of a SASL dialog"},
 	{"plugin/sasl/exchange", []string{"plugin/users", "plugin/sspi"}, "the mechanisms, without a line"},
 	{"plugin/sasl", []string{"plugin", "dialog/terminal", "plugin/users", "plugin/sspi", "plugin/sasl/exchange"}, ""},
+	{"plugin/sspi/httpline", []string{"plugin", "plugin/users", "plugin/sspi"}, "HTTP on the line; sspi judges"},
 	{"plugin/external/...", []string{"plugin", "plugin/external/..."}, "the process and what is spoken with it"},
 	{"plugin/native", []string{"plugin", "plugin/external/..."}, ""},
 	{"plugin/...", []string{"plugin", "dialog/terminal", "plugin/users"}, "a plugin knows the contract, the terminal and the user file"},
