@@ -226,7 +226,7 @@ func jsonFault(err error) error {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &wrongType):
-		return fmt.Errorf("%s has the wrong type or is out of range", strings.TrimPrefix(wrongType.Field+" (want "+wrongType.Type.String()+")", " "))
+		return fmt.Errorf("%s has the wrong type or is out of range", strings.TrimPrefix(wrongType.Field+" (want "+wrongType.Type.Kind().String()+")", " "))
 	case errors.As(err, &syntax):
 		return fmt.Errorf("JSON is broken after %d bytes", syntax.Offset)
 	default:
