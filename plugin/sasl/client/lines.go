@@ -44,7 +44,7 @@ func (l *lines) write(text []byte) error {
 		return context.Cause(l.ctx)
 	}
 	if _, err := l.conn.Write(text); err != nil {
-		return l.broken("send", err)
+		return l.broken("sending", err)
 	}
 	return nil
 }
@@ -54,14 +54,14 @@ func (l *lines) read() (string, error) {
 	l.line = l.line[:0]
 	for {
 		if l.ctx.Err() != nil {
-			return "", l.broken("receive", context.Cause(l.ctx))
+			return "", l.broken("no answer", context.Cause(l.ctx))
 		}
 		n, err := l.conn.Read(l.one[:])
 		if n == 0 && err == nil {
 			err = io.ErrNoProgress
 		}
 		if n == 0 {
-			return "", l.broken("receive", err)
+			return "", l.broken("no answer", err)
 		}
 		if l.one[0] == '\n' {
 			break
@@ -84,11 +84,8 @@ func (l *lines) broken(what string, err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) && l.ctx.Err() != nil {
 		err = context.Cause(l.ctx)
 	}
-	if errors.Is(err, io.EOF) {
-		err = fmt.Errorf("the line was hung up: %w", err)
-	}
 	switch last := string(l.line); {
-	case what == "send" || last == "" && l.got == "":
+	case what == "sending" || last == "" && l.got == "":
 		return fmt.Errorf("login: %s: %w", what, err)
 	case last == "":
 		return fmt.Errorf("login: %s: %w; the last line was %s", what, err, l.show(l.got))
