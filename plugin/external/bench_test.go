@@ -18,14 +18,9 @@ import (
 
 // benchPlugin makes a plugin on the example in Go, through the real launcher.
 func benchPlugin(b *testing.B) plugin.Plugin {
-	file := guests(b)
-	x, err := New(plugin.Setup{
-		Dialog: "bench", User: account(), Log: slog.New(slog.DiscardHandler),
-		Decode: func(into any) error {
-			*into.(*Options) = Options{Command: []string{porter(b), file}, Read: []string{file}}
-			return nil
-		},
-	})
+	s := exampleSetup(b, porter(b))
+	s.Log = slog.New(slog.DiscardHandler)
+	x, err := New(s)
 	if err != nil {
 		b.Fatal(err)
 	}
