@@ -59,3 +59,101 @@ func need(t testing.TB, command, debianPackage string) {
 	}
 	t.Skip(text)
 }
+
+// sharedFolder makes a folder for one test that the account of the libraries can enter.
+func sharedFolder(t testing.TB) string {
+	t.Helper()
+	folder, err := os.MkdirTemp(built.folder, "test-")
+	if err == nil {
+		err = os.Chmod(folder, 0o777)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// once builds a thing that the run needs, the first time it is needed.
+func once(t testing.TB, name string, build func(path string) error) string {
+	t.Helper()
+	path := filepath.Join(built.folder, name)
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	err, known := built.done[name]
+	if !known {
+		err = build(path)
+		built.done[name] = err
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// sources lists the sources of the test libraries.
+func sources(t testing.TB) []string {
+	t.Helper()
+	entries, err := os.ReadDir("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".c") || strings.HasSuffix(e.Name(), ".cpp") {
+			all = append(all, e.Name())
+		}
+	}
+	return all
+}
+
+// compiler is the command that compiles a test library with more flags, as docs/native.md says.
+func compiler(t testing.TB, source string, flags ...string) *exec.Cmd {
+	t.Helper()
+	name := "gcc"
+	if strings.HasSuffix(source, ".cpp") {
+		name = "g++"
+	}
+	need(t, name, name)
+	args := []string{"-g", "-Wall", "-Werror", "-fms-extensions", "-fshort-wchar", "-fPIC", "-Iinclude"}
+	return exec.Command(name, append(append(args, flags...), filepath.Join("testdata", source))...)
+}
+
+// library builds a test library and returns its path. spec is its source and, after spaces, more flags.
+func library(t testing.TB, spec string) string {
+	t.Helper()
+	words := strings.Fields(spec)
+	return once(t, strings.Join(words, "")+".so", func(path string) error {
+		cmd := compiler(t, words[0], append(words[1:], "-shared", "-o", path)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", cmd, err, out)
+		}
+		return nil
+	})
+}
+
+// privateCopy is library under a path of the test's own.
+func privateCopy(t testing.TB, spec string) string {
+	t.Helper()
+	path := filepath.Join(sharedFolder(t), "gate.so")
+	if err := os.Link(library(t, spec), path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// rasdll builds the helper program and returns its path.
+func rasdll(t testing.TB) string {
+	t.Helper()
+	need(t, "gcc", "gcc")
+	return once(t, "rasdll", func(path string) error {
+		found, err := filepath.Glob("../../cmd/rasdll/src/*.c")
+		if err != nil {
+			return err
+		}
+		cmd := exec.Command("gcc", append(found, "-o", path)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", cmd, err, out)
+		}
+		return nil
+	})
+}

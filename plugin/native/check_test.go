@@ -1,0 +1,129 @@
+package native
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rashost/plugin"
+)
+
+// fakeRasdll is a rasdll that does what script says when it is asked to check, and says hello otherwise.
+func fakeRasdll(t testing.TB, script string) string {
+	t.Helper()
+	path := filepath.Join(sharedFolder(t), "rasdll")
+	text := `#!/bin/sh
+if [ "$1" = --check ]; then
+` + script + `
+fi
+while read -r request; do
+	echo '{"jsonrpc":"2.0","id":1,"result":{"version":1,"name":"fake"}}'
+done
+`
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// fakeLibrary is a file that fakeRasdll takes for a library.
+func fakeLibrary(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(sharedFolder(t), "gate.so")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// What rasdll says becomes one line, fit for a screen and bounded.
+func TestReason(t *testing.T) {
+	for script, want := range map[string]string{
+		`echo "rasdll: no such symbol: A" >&2; echo "rasdll: no such symbol: B" >&2; exit 1`: "gate.so: no such symbol: A; no such symbol: B",
+		`printf 'a \033[2J bell\n' >&2; exit 1`:                                              `gate.so: "a \x1b[2J bell"`,
+		`exit 3`:                                                                             "ended with exit status 3",
+		`kill -SEGV $$`:                                                                      "ended with signal: segmentation fault",
+		`echo nothing; exit 1`:                                                               "ended with exit status 1",
+		`yes "a long reason" | head -c 1000000 >&2; exit 1`:                                  "a long reason; a long reason",
+		`yes "said at load" | head -c 1000000; exit 1`:                                       "ended with exit status 1",
+		`(sleep 60 & ) ; echo "has left a child" >&2; exit 1`:                                "has left a child",
+		`[ "$2 $3" = "--hport dword" ] && exit 0; exit 1`:                                    "",
+		`[ "$4" = --registry ] && grep -q swordfish "$5" && exit`:                            "",
+	} {
+		o := Options{Library: fakeLibrary(t), Rasdll: fakeRasdll(t, script), HPort: "dword", Registry: map[string]any{`HKLM\A\Secret`: "swordfish"}}
+		p, err := New(setup(new(logText), o))
+		if want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", script, err)
+			} else if err := p.(*Plugin).Close(); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 2*reasonMax {
+			t.Errorf("%s: got %.200v, want %s", script, err, want)
+		}
+	}
+}
+
+// A folder that was made for the registry is removed when the library does not load.
+func TestRegistryIsRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", sharedFolder(t))
+	for _, script := range []string{"exit 1", "exit 0"} {
+		o := Options{Library: fakeLibrary(t), Rasdll: fakeRasdll(t, script), Registry: map[string]any{`HKLM\A\B`: "c"}}
+		s := setup(new(logText), o)
+		p, err := New(s)
+		if err == nil {
+			if n := len(leftovers(t)); n != 1 {
+				t.Errorf("%d folders while the plugin is used, want 1", n)
+			}
+			err = p.(*Plugin).Close()
+		}
+		if script == "exit 0" && err != nil {
+			t.Error(err)
+		}
+		if left := leftovers(t); len(left) > 0 {
+			t.Errorf("left after %s: %v", script, left)
+		}
+	}
+}
+
+func leftovers(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(os.TempDir(), "rashost-registry-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// As root, a library never runs as root unless that is written out.
+func TestUserIsRequired(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("NOT RUN: needs root")
+		}
+		t.Skip("NOT RUN: needs root")
+	}
+	s := setup(new(logText), Options{Library: fakeLibrary(t), Rasdll: fakeRasdll(t, "exit 0")})
+	s.User = ""
+	if p, err := New(s); err == nil || p != nil || !strings.Contains(err.Error(), "user is required") {
+		t.Errorf("got %v, %v; want an error", p, err)
+	}
+	for _, name := range []string{"nobody", "root"} {
+		script := `[ "$(id -un)" = ` + name + ` ] && [ -r "$3" ] || { id >&2; exit 1; }`
+		s := setup(new(logText), Options{Library: fakeLibrary(t), Rasdll: fakeRasdll(t, script), Registry: map[string]any{`HKLM\A\B`: "c"}})
+		s.User = name
+		p, err := New(s)
+		if err != nil {
+			t.Errorf("as %s: %v", name, err)
+			continue
+		}
+		if err := p.(*Plugin).Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+var _ plugin.Factory = New
