@@ -45,7 +45,7 @@ func newCgroup(processes int) (*cgroup, error) {
 		return nil, fmt.Errorf("the control group %s: %w", path, err)
 	}
 	if _, err := os.Stat(filepath.Join(path, "cgroup.kill")); err != nil {
-		g.remove()
+		_ = g.remove()
 		return nil, errors.New("the kernel has no cgroup.kill (Linux 5.14)")
 	}
 	if processes > 0 {

@@ -123,7 +123,7 @@ func (p *Process) run(s Spec, io *streams, started chan<- error) {
 	defer runtime.UnlockOSThread()
 	defer close(p.done)
 	if err := p.fork(s, io); err != nil {
-		p.group.remove()
+		_ = p.group.remove() // nobody was in it
 		started <- err
 		return
 	}
@@ -160,7 +160,7 @@ func (p *Process) fork(s Spec, io *streams) error {
 		if s.Log != nil {
 			s.Log.Warn("a plugin's program cannot be started in a control group: children that escape from it are possible", "error", err.Error())
 		}
-		p.group.remove()
+		_ = p.group.remove() // nobody was in it
 		p.group, p.contained = nil, false
 		attr.Sys.UseCgroupFD = false
 	}

@@ -132,11 +132,10 @@ func TestProgramSurvivesTheThreadThatAskedForIt(t *testing.T) {
 		tid int
 	}
 	started := make(chan result)
-	go func() {
-		runtime.LockOSThread() // and never unlock it: the thread ends with the goroutine
+	go inShortThread(func() {
 		p, err := Start(s)
 		started <- result{p, err, unix.Gettid()}
-	}()
+	})
 	r := <-started
 	if r.err != nil {
 		t.Fatal(r.err)
@@ -152,6 +151,22 @@ func TestProgramSurvivesTheThreadThatAskedForIt(t *testing.T) {
 	if out := readAll(t, r.p.Stdout); out != "alive\n" {
 		t.Errorf("output is %q: the program died with the thread", out)
 	}
+}
+
+// inShortThread runs f in a thread that ends with it. The first thread of a process never ends, so it is not the one.
+func inShortThread(f func()) {
+	runtime.LockOSThread() // and never unlocked
+	if unix.Gettid() != unix.Getpid() {
+		f()
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		inShortThread(f)
+	}()
+	<-done
+	runtime.UnlockOSThread()
 }
 
 // TestHostKilled: kill -9 of the host takes the program with it.
@@ -192,7 +207,6 @@ func TestManyStartsLeakNothing(t *testing.T) {
 	}
 }
 
-// TestDeadProcessIsNotKilledTwice: after Wait the number may be somebody else's.
 func TestKillFromManyGoroutines(t *testing.T) {
 	p := begin(t, shell(t, `exec sleep 1000`))
 	done := make(chan struct{})

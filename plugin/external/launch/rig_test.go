@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,7 @@ func TestMain(m *testing.M) {
 // change accounts.
 func TestEverythingWithoutRoot(t *testing.T) {
 	needRoot(t)
+	t.Parallel()
 	folder := openFolder(t)
 	if err := os.Chown(folder, 65534, 65534); err != nil {
 		t.Fatal(err)
@@ -229,7 +231,7 @@ func watch(t *testing.T, pid int) watched {
 	}
 	t.Cleanup(func() {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
-		unix.Close(fd)
+		_ = unix.Close(fd)
 	})
 	return watched{pid, fd}
 }
@@ -278,6 +280,7 @@ func startHost(t *testing.T, script string) *host {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		Sweep(slog.New(slog.DiscardHandler))
 	})
 	return &host{cmd, bufio.NewReader(out)}
 }

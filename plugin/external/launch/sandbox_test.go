@@ -96,7 +96,7 @@ func TestLeakedFileIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(leaked)
+	defer func() { _ = unix.Close(leaked) }()
 	list := `for f in /proc/self/fd/*; do [ -e $f ] && echo ${f##*/}; done`
 	control, err := exec.Command("/bin/sh", "-c", list).Output()
 	if err != nil || !slices.Contains(strings.Fields(string(control)), fmt.Sprint(leaked)) {
@@ -117,7 +117,7 @@ func TestCloseEach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(leaked)
+	defer func() { _ = unix.Close(leaked) }()
 	if err := closeEach(); err != nil {
 		t.Fatal(err)
 	}
@@ -375,6 +375,7 @@ func TestLimits(t *testing.T) {
 		{name: "none", script: "ulimit -v; ulimit -t; ulimit -f", out: "unlimited\nunlimited\nunlimited\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			s := shell(t, "exec 2>&1; "+c.script)
 			s.Limits, s.Dir, s.Write = c.limits, folder, []string{folder}
 			p := begin(t, s)
