@@ -14,6 +14,8 @@ help: ## list the targets
 build: ## build bin/rashost (static, no cgo)
 	CGO_ENABLED=0 go build -trimpath -o bin/rashost ./cmd/rashost
 
+-include cmd/rasdll/rules.mk
+
 needs: ## install what the tests need, or say loudly what is missing
 	@bash test/needs.sh
 
