@@ -2,11 +2,11 @@ package exchange
 
 import "strconv"
 
-// Code is a result of a SASL server (the numbers of Cyrus SASL's sasl.h). Zero is success, 1 asks for another step, everything else
-// ends the exchange.
+// Code is a result of a SASL server (Cyrus SASL, sasl.h, version 2). SASL_OK is success, SASL_CONTINUE asks for another step, everything
+// else ends the exchange.
 type Code int
 
-// The codes. Those that a server never returns from a step stand here so that logs and tests can name every number.
+// The codes, in the order of sasl.h. SASL_NOPATH is of version 1 only, where -12 had the name SASL_NEWSECRET.
 const (
 	SASL_CONTINUE          Code = 1
 	SASL_OK                Code = 0
@@ -35,6 +35,7 @@ const (
 	SASL_NOCHANGE          Code = -22
 	SASL_BADVERS           Code = -23
 	SASL_UNAVAIL           Code = -24
+	SASL_NOPATH            Code = -25
 	SASL_NOVERIFY          Code = -26
 	SASL_WEAKPASS          Code = -27
 	SASL_NOUSERPASS        Code = -28
@@ -44,70 +45,74 @@ const (
 	SASL_CONFIGERR         Code = -100
 )
 
-// codeInfo is what is known of a code. A server returns only those that are marked.
+// use says who gets to see a code.
+type use int
+
+const (
+	unused   use = iota // named, and never returned
+	inside              // between a mechanism and the exchange; outside it is SASL_BADAUTH, and the detail names it
+	returned            // by Start or Step
+)
+
+// codeInfo is one row of the table.
 type codeInfo struct {
-	code   Code
-	name   string
-	server bool
-	text   string
+	code Code
+	name string
+	use  use
+	text string
 }
 
 // codes is the table behind String and Text, and the one in docs/sasl-mechanisms.md.
-func codes() []codeInfo {
-	return []codeInfo{
-		{SASL_OK, "SASL_OK", true, "the client is who it says"},
-		{SASL_CONTINUE, "SASL_CONTINUE", true, "another message is needed"},
-		{SASL_FAIL, "SASL_FAIL", true, "the exchange is over, or failed in a way that has no code of its own"},
-		{SASL_NOMEM, "SASL_NOMEM", false, "no memory"},
-		{SASL_BUFOVER, "SASL_BUFOVER", false, "a buffer is too small"},
-		{SASL_NOMECH, "SASL_NOMECH", true, "there is no such mechanism, or no exchange was started"},
-		{SASL_BADPROT, "SASL_BADPROT", true, "the client's message is malformed, too long or out of place"},
-		{SASL_NOTDONE, "SASL_NOTDONE", false, "asked too early"},
-		{SASL_BADPARAM, "SASL_BADPARAM", false, "a wrong parameter"},
-		{SASL_TRYAGAIN, "SASL_TRYAGAIN", true, "the caller's time was over before the answer was known"},
-		{SASL_BADMAC, "SASL_BADMAC", false, "the integrity layer failed"},
-		{SASL_INTERACT, "SASL_INTERACT", false, "the user must be asked"},
-		{SASL_BADSERV, "SASL_BADSERV", false, "the server did not prove itself"},
-		{SASL_WRONGMECH, "SASL_WRONGMECH", false, "the mechanism lacks a feature that was asked for"},
-		{SASL_NOTINIT, "SASL_NOTINIT", false, "nothing was set up"},
-		{SASL_BADAUTH, "SASL_BADAUTH", true, "wrong secret, or no such user: nobody outside is told which"},
-		{SASL_NOAUTHZ, "SASL_NOAUTHZ", true, "the client asks to act as somebody else"},
-		{SASL_TOOWEAK, "SASL_TOOWEAK", true, "the mechanism is weaker than this dialog allows"},
-		{SASL_ENCRYPT, "SASL_ENCRYPT", true, "the mechanism sends the password as it is, and the line is not trusted"},
-		{SASL_TRANS, "SASL_TRANS", false, "one plain login would make the verifier of this mechanism"},
-		{SASL_EXPIRED, "SASL_EXPIRED", false, "the pass phrase has expired"},
-		{SASL_DISABLED, "SASL_DISABLED", false, "the account is disabled"},
-		{SASL_NOUSER, "SASL_NOUSER", false, "no such user; inside only, outside it is SASL_BADAUTH"},
-		{SASL_PWLOCK, "SASL_PWLOCK", false, "the password is locked"},
-		{SASL_NOCHANGE, "SASL_NOCHANGE", false, "nothing was changed"},
-		{SASL_BADVERS, "SASL_BADVERS", false, "versions do not fit"},
-		{SASL_UNAVAIL, "SASL_UNAVAIL", true, "the users cannot be read or changed now"},
-		{SASL_NOVERIFY, "SASL_NOVERIFY", false, "the user has no verifier for this"},
-		{SASL_WEAKPASS, "SASL_WEAKPASS", false, "the new password is too weak"},
-		{SASL_NOUSERPASS, "SASL_NOUSERPASS", false, "the user cannot set passwords"},
-		{SASL_NEED_OLD_PASSWD, "SASL_NEED_OLD_PASSWD", false, "the old password is needed"},
-		{SASL_CONSTRAINT_VIOLAT, "SASL_CONSTRAINT_VIOLAT", false, "a rule about passwords is broken"},
-		{SASL_BADBINDING, "SASL_BADBINDING", true, "channel binding was asked for and there is none, or it does not fit"},
-		{SASL_CONFIGERR, "SASL_CONFIGERR", false, "the configuration is wrong"},
-	}
+var codes = [...]codeInfo{
+	{SASL_OK, "SASL_OK", returned, "the client is who it says it is"},
+	{SASL_CONTINUE, "SASL_CONTINUE", returned, "another message is due"},
+	{SASL_INTERACT, "SASL_INTERACT", unused, "a client needs to ask its user"},
+	{SASL_FAIL, "SASL_FAIL", returned, "the exchange is over, or there are no random numbers"},
+	{SASL_NOMEM, "SASL_NOMEM", unused, "no memory is left"},
+	{SASL_BUFOVER, "SASL_BUFOVER", unused, "a buffer is too small"},
+	{SASL_NOMECH, "SASL_NOMECH", returned, "no such mechanism, or none was started"},
+	{SASL_BADPROT, "SASL_BADPROT", returned, "the client's message is malformed, too long or out of place"},
+	{SASL_NOTDONE, "SASL_NOTDONE", unused, "asked for a result before there is one; here Identity says false"},
+	{SASL_BADPARAM, "SASL_BADPARAM", returned, "there is no exchange to step"},
+	{SASL_TRYAGAIN, "SASL_TRYAGAIN", returned, "the call's time was over before the answer was known"},
+	{SASL_BADMAC, "SASL_BADMAC", unused, "a message of a security layer was altered"},
+	{SASL_BADSERV, "SASL_BADSERV", unused, "a client found that the server does not know the secret"},
+	{SASL_WRONGMECH, "SASL_WRONGMECH", unused, "the mechanism lacks what a client asked for"},
+	{SASL_NOTINIT, "SASL_NOTINIT", unused, "the library was not set up"},
+	{SASL_BADAUTH, "SASL_BADAUTH", returned, "the client has not proven to be a user who may log in"},
+	{SASL_NOAUTHZ, "SASL_NOAUTHZ", inside, "the client asks to act as another user"},
+	{SASL_TOOWEAK, "SASL_TOOWEAK", returned, "the mechanism is a weak one, and is not enabled"},
+	{SASL_ENCRYPT, "SASL_ENCRYPT", returned, "the mechanism sends the password as it is, and the line is not trusted"},
+	{SASL_TRANS, "SASL_TRANS", unused, "a login with the password would make the verifier that is missing"},
+	{SASL_EXPIRED, "SASL_EXPIRED", inside, "the one-time passwords are used up: set new ones with rashost user otp"},
+	{SASL_DISABLED, "SASL_DISABLED", inside, "the user is disabled"},
+	{SASL_NOUSER, "SASL_NOUSER", inside, "there is no such user"},
+	{SASL_PWLOCK, "SASL_PWLOCK", unused, "the password can't be changed now"},
+	{SASL_NOCHANGE, "SASL_NOCHANGE", unused, "the new password is the old one"},
+	{SASL_BADVERS, "SASL_BADVERS", unused, "a mechanism was built for another version of the library"},
+	{SASL_UNAVAIL, "SASL_UNAVAIL", returned, "the users can't be read, or their file can't be written"},
+	{SASL_NOPATH, "SASL_NOPATH", unused, "no folder of mechanisms was found; version 1 only"},
+	{SASL_NOVERIFY, "SASL_NOVERIFY", inside, "the user has no verifier for the mechanism: set the password again with rashost user passwd"},
+	{SASL_WEAKPASS, "SASL_WEAKPASS", unused, "the new password is too weak"},
+	{SASL_NOUSERPASS, "SASL_NOUSERPASS", unused, "users can't set passwords of their own"},
+	{SASL_NEED_OLD_PASSWD, "SASL_NEED_OLD_PASSWD", unused, "the old password is needed"},
+	{SASL_CONSTRAINT_VIOLAT, "SASL_CONSTRAINT_VIOLAT", unused, "the new password breaks a rule"},
+	{SASL_BADBINDING, "SASL_BADBINDING", returned, "the client binds itself to a channel, and this one has none"},
+	{SASL_CONFIGERR, "SASL_CONFIGERR", returned, "the exchange was set up without what the mechanism needs"},
 }
 
-// String returns the code's name in C, or its number.
-func (c Code) String() string {
-	for _, i := range codes() {
+// info returns the row of a code.
+func (c Code) info() codeInfo {
+	for _, i := range codes {
 		if i.code == c {
-			return i.name
+			return i
 		}
 	}
-	return "SASL code " + strconv.Itoa(int(c))
+	return codeInfo{code: c, name: "SASL_" + strconv.Itoa(int(c))}
 }
 
-// Text says in words what the code means, for logs; "" for a number that is no code.
-func (c Code) Text() string {
-	for _, i := range codes() {
-		if i.code == c {
-			return i.text
-		}
-	}
-	return ""
-}
+// String returns the name in sasl.h, or SASL_ and the number of one that has no name.
+func (c Code) String() string { return c.info().name }
+
+// Text says what the code means, in our own words, for a log; "" for a number without a name.
+func (c Code) Text() string { return c.info().text }

@@ -1,18 +1,20 @@
-// Package exchange is the server of a SASL negotiation (RFC 4422) after the functions sasl_server_start and sasl_server_step of Cyrus
-// SASL: their codes, their order, their difference between no initial response and an empty one. It knows messages, not lines: what
-// stands around them (base64, commands, replies) is package sasl's.
+// Package exchange is the server's half of a SASL login (RFC 4422), after the functions sasl_server_start and sasl_server_step of Cyrus
+// SASL: their codes, their order of calls, their difference between no initial response and an empty one. It takes and gives messages;
+// base64, commands and replies around them are package sasl's.
 //
-// What is kept stricter than there: an error closes the exchange for good and comes with no data; the identity exists only with SASL_OK;
-// a name that is unknown, disabled or without a verifier gets the same messages, the same number of them, the same work and the same code
-// as a wrong secret.
+// Stricter than there: an error closes the exchange for good and comes without data; the identity exists with SASL_OK alone; and a name
+// that is unknown, disabled or without a verifier meets the same messages, the same number of steps, the same work and the same code as
+// a wrong secret. What really happened is in the detail, which is for a log.
+//
+// Reading order: exchange.go (the life of an exchange), claim.go (whom a client claims to be), then one file for each mechanism.
 package exchange
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"errors"
+	"encoding/base64"
+	"fmt"
+	"hash"
 	"io"
 	"log/slog"
 	"slices"
@@ -22,75 +24,80 @@ import (
 	"rashost/plugin/users"
 )
 
-// Accounts is where mechanisms find users; it is *users.Store.
+// Accounts is where mechanisms find users; *users.Store is one.
 type Accounts interface {
-	// Lookup returns the account of a name, compared without ASCII case, and false when there is none. An error means that the answer
-	// is not known.
+	// Lookup returns the account of a name, compared without ASCII case, and false when there is none. An error means that the accounts
+	// can't be read, or ctx's end.
 	Lookup(ctx context.Context, name string) (users.Account, bool, error)
-	// UpdateOTP replaces the state of one-time passwords if it still is old: users.ErrChanged when another login was first.
+	// UpdateOTP replaces the state of a user's one-time passwords if it still is old; users.ErrChanged when another login was first.
 	UpdateOTP(ctx context.Context, name string, old, next users.OTP) error
 }
 
-// Passwords compares a password with a hash, "" standing for a user who has none; it is *users.Hashes.
+// Passwords compares a password with a hash; *users.Hashes is one.
 type Passwords interface {
+	// Check says whether secret belongs to hash. With hash "" it says no after the work of a default hash.
 	Check(ctx context.Context, hash string, secret []byte) (bool, error)
 }
 
-// Config is what an exchange needs.
+// Config is what an exchange needs. What is missing for a mechanism makes its start SASL_CONFIGERR.
 type Config struct {
+	// Accounts knows the users. Required.
 	Accounts Accounts
-	// Passwords may be nil when neither PLAIN nor LOGIN is enabled.
+	// Passwords is required for PLAIN and LOGIN.
 	Passwords Passwords
-	// FakeKey makes what unknown users are told, the same every time: users.FakeKey.
+	// FakeKey makes what a name that is nobody's is told, the same every time (users.FakeKey). Required, at least 16 bytes.
 	FakeKey []byte
-	// Mechanisms are those that are enabled.
+	// Mechanisms are those that are enabled; none when empty.
 	Mechanisms []string
-	// Realm is DIGEST-MD5's, and the host in CRAM-MD5's challenge. Service is the service name of DIGEST-MD5: "pop" or "smtp".
+	// Realm is DIGEST-MD5's, and the host in CRAM-MD5's challenge: printable ASCII without blanks and brackets; "" means "rashost".
+	// Service is the service name in DIGEST-MD5's digest-uri, such as "pop"; DIGEST-MD5 requires it.
 	Realm, Service string
-	// CallerID is the number that the network gave, for EXTERNAL; "", "P" and "O" are none.
+	// CallerID is the number that the network sent, for EXTERNAL; "", "P" (withheld) and "O" (out of area) are none.
 	CallerID string
-	// Trusted lines may use mechanisms that send the password as it is.
+	// Trusted says that nobody listens on the line, so that PLAIN and LOGIN may send the password as it is.
 	Trusted bool
-	// Rand is crypto/rand when nil, Now is time.Now. Log nil discards.
+	// Rand gives challenges and nonces; nil is crypto/rand. Now is the clock; nil is time.Now.
 	Rand io.Reader
 	Now  func() time.Time
-	Log  *slog.Logger
+	// Log gets DIGEST-MD5's audit messages; nil discards them.
+	Log *slog.Logger
 }
 
 // mechanism is one row of the table.
 type mechanism struct {
 	name string
-	// serverFirst takes no initial response: the server speaks first.
+	// serverFirst: the server speaks first, and there is no initial response.
 	serverFirst bool
-	// plain sends the password as it is; weak is not offered to who asks for it although it is not enabled.
+	// plain: the password is sent as it is. weak: not being enabled is SASL_TOOWEAK.
 	plain, weak bool
 	begin       func(x *Exchange) server
 }
 
-// server is the server's side of one exchange. in is nil in the first step of a mechanism in which the server speaks first.
+// server is the server's half of one mechanism. in is the client's message, and nil in the first step of one that is serverFirst.
+//
+// SASL_CONTINUE sends out. SASL_OK says that the client is x.user; with an out that is not nil, that is the last message, and the client
+// owes an empty answer to it. Anything else is an error, of which no code marked inside leaves the exchange.
 type server interface {
 	step(ctx context.Context, in []byte) (out []byte, code Code, detail string)
 }
 
 // table lists the mechanisms, strongest first.
-func table() []mechanism {
-	return []mechanism{
-		{name: "SCRAM-SHA-512", begin: newScram},
-		{name: "SCRAM-SHA-256", begin: newScram},
-		{name: "SCRAM-SHA-1", begin: newScram},
-		{name: "OTP", begin: newOTP},
-		{name: "DIGEST-MD5", serverFirst: true, weak: true, begin: newDigest},
-		{name: "CRAM-MD5", serverFirst: true, weak: true, begin: newCram},
-		{name: "PLAIN", plain: true, weak: true, begin: newPlain},
-		{name: "LOGIN", serverFirst: true, plain: true, weak: true, begin: newLogin},
-		{name: "EXTERNAL", weak: true, begin: newExternal},
-	}
+var table = [...]mechanism{
+	{name: "SCRAM-SHA-512", begin: newScram},
+	{name: "SCRAM-SHA-256", begin: newScram},
+	{name: "SCRAM-SHA-1", begin: newScram},
+	{name: "OTP", begin: newOTP},
+	{name: "DIGEST-MD5", serverFirst: true, weak: true, begin: newDigest},
+	{name: "CRAM-MD5", serverFirst: true, weak: true, begin: newCram},
+	{name: "PLAIN", plain: true, weak: true, begin: newPlain},
+	{name: "LOGIN", serverFirst: true, plain: true, weak: true, begin: newLogin},
+	{name: "EXTERNAL", weak: true, begin: newExternal},
 }
 
-// Mechanisms lists the names of all mechanisms that exist, strongest first.
+// Mechanisms lists the mechanisms that exist, strongest first.
 func Mechanisms() []string {
-	var names []string
-	for _, m := range table() {
+	names := make([]string, 0, len(table))
+	for _, m := range table {
 		names = append(names, m.name)
 	}
 	return names
@@ -102,19 +109,27 @@ type state int
 const (
 	fresh   state = iota // nothing was started
 	running              // the mechanism waits for a message
-	proven               // the server's last message is out, and the client's empty one is due
-	done                 // SASL_OK
-	closed               // an error, or Close
+	proven               // the server's last message is out, and the client's empty answer is due
+	done                 // SASL_OK was returned
+	closed               // an error was, or Close was called
 )
 
-// Exchange is one negotiation: one Start, then Steps until the code is not SASL_CONTINUE. It belongs to one goroutine.
+// Exchange is one try to log in: one Start, then Step until the code is not SASL_CONTINUE, then Close. It belongs to one goroutine.
 type Exchange struct {
 	config    Config
+	work      work
 	mechanism mechanism
 	server    server
 	state     state
 	name      string // as the client claims
-	user      string // as the accounts spell it; counts only with done
+	user      string // as the accounts spell it; counts with done alone
+}
+
+// work is what costs time and what is random. Tests count the one and fix the other.
+type work struct {
+	hash  func(name string) func() hash.Hash
+	otp   func(algorithm string, value []byte) ([]byte, error)
+	nonce func() (string, error)
 }
 
 // New prepares an exchange.
@@ -128,176 +143,157 @@ func New(c Config) *Exchange {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Exchange{config: c}
+	if c.Realm == "" {
+		c.Realm = "rashost"
+	}
+	x := &Exchange{config: c}
+	x.work = work{hash: newHash, otp: users.OTPStep, nonce: x.token}
+	return x
 }
 
-// Start begins with a mechanism (sasl_server_start). initial nil means that the client sent no initial response, which differs from an
-// empty one. With SASL_CONTINUE out is not nil, though it may be empty; with any other code it is nil. detail says why, for a log: the
-// caller must never see it.
+// Start begins with a mechanism (sasl_server_start). initial is the client's initial response, and nil when it sent none, which is not the
+// same as an empty one. With SASL_CONTINUE, out is the server's message, not nil and perhaps empty; with any other code out is nil. detail
+// says more than the code, for a log alone.
 func (x *Exchange) Start(ctx context.Context, mechanism string, initial []byte) (out []byte, code Code, detail string) {
-	if x.state != fresh {
-		return x.end(SASL_FAIL, "a second start")
+	switch {
+	case x == nil:
+		return nil, SASL_BADPARAM, SASL_BADPARAM.Text()
+	case x.state != fresh:
+		return x.fail(SASL_FAIL, "a second start")
 	}
 	m, code, detail := x.pick(mechanism)
-	if code != SASL_OK {
-		return x.end(code, detail)
+	switch {
+	case code != SASL_OK:
+		return x.fail(code, detail)
+	case m.serverFirst && initial != nil:
+		return x.fail(SASL_BADPROT, "an initial response where the server speaks first")
 	}
-	x.mechanism = m
-	if m.serverFirst && initial != nil {
-		return x.end(SASL_BADPROT, "an initial response to a mechanism in which the server speaks first")
-	}
-	x.server, x.state = m.begin(x), running
+	x.mechanism, x.state = m, running
+	x.server = m.begin(x)
 	if !m.serverFirst && initial == nil {
 		return []byte{}, SASL_CONTINUE, ""
 	}
 	return x.next(ctx, initial)
 }
 
-// Step goes on with the client's next message (sasl_server_step). See Start for what it returns. Without a start it is SASL_NOMECH, after
-// the end SASL_FAIL.
+// Step takes the client's next message (sasl_server_step). It returns what Start does. Before a start it is SASL_NOMECH, after SASL_OK or
+// an error SASL_FAIL.
 func (x *Exchange) Step(ctx context.Context, in []byte) (out []byte, code Code, detail string) {
-	switch x.state {
-	case fresh:
-		return x.end(SASL_NOMECH, "a step without a start")
-	case running:
-		if in == nil {
-			in = []byte{}
-		}
-		return x.next(ctx, in)
-	case proven:
-		if len(in) > 0 {
-			return x.end(SASL_BADPROT, "data where an empty message was due")
-		}
+	switch {
+	case x == nil:
+		return nil, SASL_BADPARAM, SASL_BADPARAM.Text()
+	case x.state == fresh:
+		return x.fail(SASL_NOMECH, "a step without a start")
+	case x.state == running:
+		return x.next(ctx, append([]byte{}, in...))
+	case x.state == proven && len(in) == 0:
 		x.state = done
 		return nil, SASL_OK, ""
+	case x.state == proven:
+		return x.fail(SASL_BADPROT, "data where an empty answer is due")
 	default:
-		return x.end(SASL_FAIL, "a step after the end")
+		return x.fail(SASL_FAIL, "a step after the end")
 	}
 }
 
-// pick finds the mechanism and says whether it may be used here.
+// pick finds a mechanism, in any case, and says whether it may be used.
 func (x *Exchange) pick(name string) (mechanism, Code, string) {
-	for _, m := range table() {
-		switch {
-		case !strings.EqualFold(m.name, name):
-		case !slices.Contains(x.config.Mechanisms, m.name) && m.weak:
-			return m, SASL_TOOWEAK, m.name + " is not enabled"
-		case !slices.Contains(x.config.Mechanisms, m.name):
-			return m, SASL_NOMECH, m.name + " is not enabled"
-		case m.plain && !x.config.Trusted:
-			return m, SASL_ENCRYPT, m.name + " needs a line that is marked trusted"
-		default:
-			return m, SASL_OK, ""
-		}
+	i := slices.IndexFunc(table[:], func(m mechanism) bool { return strings.EqualFold(m.name, name) })
+	if i < 0 {
+		return mechanism{}, SASL_NOMECH, "no such mechanism"
 	}
-	return mechanism{}, SASL_NOMECH, "no such mechanism"
+	c, m := &x.config, table[i]
+	switch enabled := slices.Contains(c.Mechanisms, m.name); {
+	case !enabled && m.weak:
+		return m, SASL_TOOWEAK, m.name + " is not enabled"
+	case !enabled:
+		return m, SASL_NOMECH, m.name + " is not enabled"
+	case m.plain && !c.Trusted:
+		return m, SASL_ENCRYPT, m.name + " needs a line that is marked trusted"
+	case c.Accounts == nil || len(c.FakeKey) < minFakeKey || m.plain && c.Passwords == nil:
+		return m, SASL_CONFIGERR, "accounts, the key for unknown users or the hashes are missing"
+	}
+	return m, SASL_OK, ""
 }
 
-// next lets the mechanism take a message, and keeps the rules that hold for all.
+// next lets the mechanism take a message, and keeps the rules that hold for all of them.
 func (x *Exchange) next(ctx context.Context, in []byte) ([]byte, Code, string) {
+	defer clear(in)
 	if len(in) > maxMessage {
-		return x.end(SASL_BADPROT, "the message is too long")
+		return x.fail(SASL_BADPROT, "the message is too long")
 	}
 	out, code, detail := x.server.step(ctx, in)
 	switch {
-	case code == SASL_OK && out != nil: // success data: the client must have it before it is told the outcome
+	case code == SASL_OK && out != nil:
 		x.state = proven
 		return out, SASL_CONTINUE, ""
 	case code == SASL_OK:
 		x.state = done
 		return nil, SASL_OK, ""
 	case code == SASL_CONTINUE:
-		return append([]byte{}, out...), SASL_CONTINUE, ""
+		return out, SASL_CONTINUE, ""
 	default:
-		return x.end(code, detail)
+		return x.fail(code, detail)
 	}
 }
 
-// end closes the exchange with an error. Who asked for an unknown user is not told so.
-func (x *Exchange) end(code Code, detail string) ([]byte, Code, string) {
+// fail closes the exchange. Of a code that is not for outside, only the detail tells.
+func (x *Exchange) fail(code Code, detail string) ([]byte, Code, string) {
+	x.state = closed
 	x.Close()
-	if code == SASL_NOUSER {
-		code = SASL_BADAUTH
+	if i := code.info(); i.use == inside {
+		if detail == "" {
+			detail = i.text
+		}
+		return nil, SASL_BADAUTH, i.name + ": " + detail
 	}
 	return nil, code, detail
 }
 
-// Identity returns the user, spelled as in the user file, once SASL_OK was returned; before and after an error it is false.
+// Identity returns the user as the accounts spell the name; false unless SASL_OK was the last that was returned.
 func (x *Exchange) Identity() (user string, ok bool) {
-	if x.state != done {
+	if x == nil || x.state != done {
 		return "", false
 	}
 	return x.user, true
 }
 
-// Name is the name that the client claims, for the record; "" when it has claimed none yet. It proves nothing and may be any text.
-func (x *Exchange) Name() string { return x.name }
+// Name returns whom the client claims to be, for a record; "" when it has not said. It proves nothing, and may be any text of up to 255
+// bytes: a caller at the wrong prompt may have typed a password.
+func (x *Exchange) Name() string {
+	if x == nil {
+		return ""
+	}
+	return x.name
+}
 
-// Close ends the exchange, as when the caller hangs up. After SASL_OK it does nothing to the identity.
+// Close ends the exchange, as at the end of a call. After SASL_OK the identity stays. Calling it again does nothing.
 func (x *Exchange) Close() {
-	if c, ok := x.server.(io.Closer); ok {
-		_ = c.Close() // it has nothing to report
+	if x == nil {
+		return
+	}
+	if c, ok := x.server.(interface{ close() }); ok {
+		c.close()
 	}
 	x.server = nil
 	if x.state != done {
-		x.state, x.user = closed, ""
+		x.state = closed
 	}
 }
 
-// Bounds of messages, in bytes. A line of 12,288 bytes holds a message of 9216.
+// Bounds, in bytes. A line of 12,288 characters of base64 carries a message of 9216; every mechanism takes less.
 const (
 	maxMessage = 9216
-	maxField   = 255
+	maxField   = 255 // of a name, an identity, a password (RFC 4616, section 2)
+	minFakeKey = 16
+	tokenSize  = 18 // random, 24 in base64
 )
 
-// account finds who claims to be name. Disabled users are unknown. The code is SASL_OK, also when there is nobody, or why the answer is not
-// known.
-func (x *Exchange) account(ctx context.Context, name string) (a users.Account, known bool, code Code, detail string) {
-	x.name = name
-	a, known, err := x.config.Accounts.Lookup(ctx, name)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return a, false, SASL_TRYAGAIN, "the time was over: " + err.Error()
-	case err != nil:
-		return a, false, SASL_UNAVAIL, err.Error()
-	case !known || a.Disabled:
-		return users.Account{}, false, SASL_OK, ""
+// token returns a nonce: printable, without commas.
+func (x *Exchange) token() (string, error) {
+	var b [tokenSize]byte
+	if _, err := io.ReadFull(x.config.Rand, b[:]); err != nil {
+		return "", fmt.Errorf("no random numbers: %w", err)
 	}
-	return a, true, SASL_OK, ""
-}
-
-// outside says that an error is not the client's.
-func outside(ctx context.Context, err error) (Code, string) {
-	if ctx.Err() != nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return SASL_TRYAGAIN, err.Error()
-	}
-	return SASL_UNAVAIL, err.Error()
-}
-
-// refused is the end of who is unknown or did not prove anything. why is for the log.
-func refused(known bool, why string) ([]byte, Code, string) {
-	if !known {
-		return nil, SASL_NOUSER, "no such user, or none for this mechanism"
-	}
-	return nil, SASL_BADAUTH, why
-}
-
-// fake makes n bytes that depend on what and name alone, so that an unknown name is told the same every time.
-func (x *Exchange) fake(what, name string, n int) []byte {
-	var out []byte
-	for counter := byte(0); len(out) < n; counter++ {
-		m := hmac.New(sha256.New, x.config.FakeKey)
-		m.Write([]byte(what))
-		m.Write([]byte{0, counter})
-		m.Write([]byte(users.Fold(name)))
-		out = m.Sum(out)
-	}
-	return out[:n]
-}
-
-// random returns n bytes.
-func (x *Exchange) random(n int) ([]byte, error) {
-	b := make([]byte, n)
-	_, err := io.ReadFull(x.config.Rand, b)
-	return b, err
+	return base64.RawURLEncoding.EncodeToString(b[:]), nil
 }

@@ -3,12 +3,9 @@ package exchange
 import (
 	"bytes"
 	"context"
-	"unicode/utf8"
-
-	"rashost/plugin/users"
 )
 
-// plain is PLAIN (RFC 4616): authorization identity, NUL, name, NUL, password.
+// plain is PLAIN (RFC 4616): an identity to act as, NUL, name, NUL, password.
 type plain struct{ x *Exchange }
 
 func newPlain(x *Exchange) server { return plain{x} }
@@ -18,64 +15,74 @@ func (p plain) step(ctx context.Context, in []byte) ([]byte, Code, string) {
 	if len(fields) != 3 {
 		return nil, SASL_BADPROT, "not three fields"
 	}
-	for i, f := range fields {
-		switch {
-		case len(f) > maxField:
-			return nil, SASL_BADPROT, "a field is too long"
-		case !utf8.Valid(f):
-			return nil, SASL_BADPROT, "not UTF-8"
-		case len(f) == 0 && i > 0:
-			return nil, SASL_BADPROT, "an empty name or password"
+	authzid := ""
+	if len(fields[0]) > 0 {
+		var ok bool
+		if authzid, ok = prepare(fields[0]); !ok {
+			return nil, SASL_BADPROT, "the identity to act as is not acceptable"
 		}
 	}
-	return p.x.password(ctx, string(fields[1]), fields[2], string(fields[0]))
+	name, ok := prepare(fields[1])
+	if !ok {
+		return nil, SASL_BADPROT, "the name is not acceptable"
+	}
+	return p.x.password(ctx, authzid, name, fields[2])
 }
 
-// login is LOGIN, which no standard defines: the server asks for name and password with two fixed texts.
+// login is LOGIN, which no standard defines: the server asks for the name and for the password.
 type login struct {
 	x     *Exchange
 	asked int
 	name  string
 }
 
+// LOGIN's two questions. Clients count them, and some read the words.
+const (
+	askName     = "Username:"
+	askPassword = "Password:"
+)
+
 func newLogin(x *Exchange) server { return &login{x: x} }
 
 func (l *login) step(ctx context.Context, in []byte) ([]byte, Code, string) {
 	l.asked++
-	if l.asked == 1 {
-		return []byte("Username:"), SASL_CONTINUE, ""
+	in = bytes.TrimSuffix(in, []byte{0}) // some clients end what they send with a NUL
+	switch l.asked {
+	case 1:
+		return []byte(askName), SASL_CONTINUE, ""
+	case 2:
+		var ok bool
+		if l.name, ok = prepare(in); !ok {
+			return nil, SASL_BADPROT, "the name is not acceptable"
+		}
+		l.x.name = l.name
+		return []byte(askPassword), SASL_CONTINUE, ""
+	default:
+		return l.x.password(ctx, "", l.name, in)
 	}
-	// Some clients end what they send with a NUL.
-	in = bytes.TrimSuffix(in, []byte{0})
-	if len(in) == 0 || len(in) > maxField || bytes.IndexByte(in, 0) >= 0 || !utf8.Valid(in) {
-		return nil, SASL_BADPROT, "no name or password"
-	}
-	if l.asked == 2 {
-		l.name, l.x.name = string(in), string(in)
-		return []byte("Password:"), SASL_CONTINUE, ""
-	}
-	return l.x.password(ctx, l.name, in, "")
 }
 
-// password checks a password as it is. The work is done before anything is refused, so that it tells nothing.
-func (x *Exchange) password(ctx context.Context, name string, secret []byte, authzid string) ([]byte, Code, string) {
-	a, known, code, detail := x.account(ctx, name)
+// password checks a password that came as it is. SASLprep only decides whether it is acceptable: what is compared are its bytes, as the
+// user file's hashes are made of them. The hash is computed before anything is refused.
+func (x *Exchange) password(ctx context.Context, authzid, name string, secret []byte) ([]byte, Code, string) {
+	if _, ok := prepare(secret); !ok {
+		return nil, SASL_BADPROT, "the password is not acceptable"
+	}
+	c, code, detail := x.claim(ctx, name)
 	if code != SASL_OK {
 		return nil, code, detail
 	}
-	if known && a.Hash == "" {
-		known = false
+	if c.account.Hash == "" {
+		c.doom(SASL_NOVERIFY)
 	}
-	good, err := x.config.Passwords.Check(ctx, a.Hash, secret)
+	good, err := x.config.Passwords.Check(ctx, c.account.Hash, secret)
 	switch {
-	case err != nil:
-		code, detail := outside(ctx, err)
-		return nil, code, detail
-	case !known || !good:
-		return refused(known, "wrong password")
-	case authzid != "" && users.Fold(authzid) != users.Fold(name):
-		return nil, SASL_BADAUTH, "the right password, but to act as somebody else"
+	case err != nil && ctx.Err() != nil:
+		return nil, SASL_TRYAGAIN, err.Error()
+	case err != nil: // a hash that is damaged: nobody shall see that there is one
+		return nil, SASL_BADAUTH, err.Error()
+	case good && !actsAs(authzid, name):
+		return nil, SASL_NOAUTHZ, ""
 	}
-	x.user = a.Name
-	return nil, SASL_OK, ""
+	return x.judge(c, good, nil)
 }
