@@ -108,7 +108,7 @@ func (a *app) callTarget(c *dialout.Call, f *callFlags) error {
 		return nil
 	}
 	if strings.HasPrefix(f.device, "pty:") {
-		return fmt.Errorf("%s is how a host makes a pty; call the path behind pty:", f.device)
+		return fmt.Errorf("%s is how a host makes a pty: leave pty: out", f.device)
 	}
 	if f.device == dialout.OnStandardInput {
 		return f.forbid("a line on standard input keeps its settings: set them where it was opened", "baud", "parity", "flow")

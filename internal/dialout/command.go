@@ -46,20 +46,22 @@ func (c *Call) command(ctx context.Context, conn *connection) (int, error) {
 		}
 		_ = p.to.Close() // the command reads to the end
 	}()
-	up := make(chan error, 1)
-	go func() { up <- copyAll(conn, p, nil) }()
+	up := make(chan struct{})
+	go func() {
+		defer close(up)
+		_ = copyAll(conn, p, nil) // a line that fails is seen by the other direction
+	}()
 
 	exitErr := c.awaitCommand(line, p.exited, end)
 	p.lastWords()
 	select {
 	case <-line.Done():
-	case err := <-up:
-		up <- err
+	case <-up:
 	}
 	lineEnded(errors.New("the command has ended"))
 	p.interrupt()
 	<-down
-	_ = <-up
+	<-up
 	if cause := context.Cause(ctx); cause != nil {
 		return 0, cause
 	}

@@ -46,6 +46,8 @@ type Target struct {
 	Telephone string
 	// Lock says how the tty is kept from other programs.
 	Lock port.LockOptions
+	// Opener opens the tty in place of its path; nil is the customary one.
+	Opener port.Opener
 }
 
 // Open opens the line. Errors name the device; a tty in use gives a *port.LockedError.
@@ -56,20 +58,40 @@ func Open(ctx context.Context, t Target) (Line, error) {
 	case t.Device == OnStandardInput:
 		return newStandard(os.Stdin, os.Stdout)
 	}
-	dev, err := port.NewOpener(t.Device, t.Settings, t.Lock).Open(ctx)
+	if t.Opener == nil {
+		t.Opener = port.NewOpener(t.Device, t.Settings, t.Lock)
+	}
+	dev, err := t.Opener.Open(ctx)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("%s: no permission: join the group that owns it (dialout on Debian), or ask the administrator: %w", t.Device, fs.ErrPermission)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &device{Device: dev, settings: t.Settings}, nil
+	d := &device{Device: dev, settings: t.Settings}
+	if err := d.prepare(); err != nil {
+		return nil, errors.Join(err, dev.Close())
+	}
+	return d, nil
 }
 
 // device is a tty of our own.
 type device struct {
 	port.Device
 	settings port.Settings
+}
+
+// prepare sets a fresh device up: a driver need not have raised DTR and RTS.
+func (d *device) prepare() error {
+	if err := d.Apply(d.settings); err != nil {
+		return err
+	}
+	for _, set := range []func(bool) error{d.SetDTR, d.SetRTS} {
+		if err := set(true); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Unsent implements Line.

@@ -1,10 +1,11 @@
 package dialout
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"rashost/internal/caller"
@@ -66,31 +67,37 @@ func (c *Call) loginByScript(ctx context.Context, conn *connection) error {
 			return fmt.Errorf("login: waiting for the first byte: %w", err)
 		}
 	}
-	err := script.Run(ctx, caller.New(singly{conn}), c.Login.Secret, c.Progress)
-	if missing, ok := errors.AsType[*caller.ExpectError](err); ok {
-		missing.Got = hide(missing.Got, script, c.Login.Secret)
+	if err := script.Run(ctx, caller.New(singly{conn}), c.Login.Secret, c.Progress); err != nil {
+		return &maskedError{err, mask(err.Error(), script, c.Login.Secret)}
 	}
-	if err == nil {
-		c.Progress("logged in")
-	}
-	return err
+	c.Progress("logged in")
+	return nil
 }
 
-// hide takes secrets out of what the far end said, since it may have echoed them.
-func hide(text string, script *caller.Script, secret []byte) string {
-	secrets := [][]byte{secret}
+// maskedError is an error whose text could show a secret, because the far end may have echoed it.
+type maskedError struct {
+	err  error
+	text string
+}
+
+func (e *maskedError) Error() string { return e.text }
+func (e *maskedError) Unwrap() error { return e.err }
+
+// mask takes the secrets of a script out of a text that quotes what came.
+func mask(text string, script *caller.Script, secret []byte) string {
+	secrets := []string{string(secret)}
 	for _, s := range script.Steps {
 		if s.Verb == caller.Secret {
-			secrets = append(secrets, []byte(s.Text))
+			secrets = append(secrets, s.Text)
 		}
 	}
-	b := []byte(text)
 	for _, s := range secrets {
-		if len(s) > 0 {
-			b = bytes.ReplaceAll(b, s, []byte("(secret)"))
+		quoted := strings.Trim(strconv.QuoteToASCII(s), `"`)
+		if s != "" {
+			text = strings.ReplaceAll(text, quoted, "(secret)")
 		}
 	}
-	return string(b)
+	return text
 }
 
 // singly reads one byte at a time.
