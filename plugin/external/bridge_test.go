@@ -60,7 +60,7 @@ func (r *recorder) DialogGetInfo(hport plugin.HPORT, info *plugin.SecurityInfo) 
 }
 
 func (r *recorder) DialogComplete(m *plugin.SecurityMessage) {
-	r.note("Complete %d %d %d %q %q", m.HPort, m.MsgID, m.Error, strings.TrimRight(string(m.UserName[:]), "\x00"), strings.TrimRight(string(m.Domain[:]), "\x00"))
+	_ = r.note("Complete %d %d %d %q %q", m.HPort, m.MsgID, m.Error, strings.TrimRight(string(m.UserName[:]), "\x00"), strings.TrimRight(string(m.Domain[:]), "\x00"))
 }
 
 func (r *recorder) Go(_ plugin.HPORT, work func(ctx context.Context)) bool {
@@ -154,7 +154,9 @@ func converse(t *testing.T, host *recorder, talk func(s *streams)) {
 			t.Errorf("Begin gives %v", code)
 		}
 		<-over
-		x.SecurityDialogEnd(7)
+		if code := x.SecurityDialogEnd(7); code != plugin.ErrorPortDisconnected {
+			t.Errorf("End gives %v", code)
+		}
 		if err := x.Close(); err != nil {
 			t.Error(err)
 		}

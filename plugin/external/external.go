@@ -2,8 +2,9 @@
 // docs/plugins.md on its standard input and output. Each transaction has a process to itself, unless the program declares itself
 // safe for more.
 //
-// Reading order: external.go (the plugin), processes.go (who gets which process), process.go (one running program), transaction.go (one
-// Begin..End between host and program), frames.go (the messages).
+// Reading order: external.go (the plugin), processes.go (who gets which process), process.go (the life of one running program), talk.go
+// (what is spoken with it), transaction.go (one Begin..End between host and program), requests.go (the program's requests), frames.go (the
+// messages).
 package external
 
 import (
@@ -181,16 +182,24 @@ func (x *Plugin) SecurityDialogBegin(b plugin.Begin) plugin.Code {
 	deadline := time.Now().Add(x.limits.begin)
 	p, f := x.acquire(b.Call.Line, deadline)
 	if f != nil {
-		x.log.LogAttrs(context.Background(), slog.LevelError, "a plugin's program cannot be used", slog.String("line", b.Call.Line),
-			slog.String("call", b.Call.ID), slog.String("reason", f.what), slog.Uint64("code", uint64(f.code)),
-			slog.Uint64("event", uint64(plugin.EventSecurityInternal)))
-		return f.code
+		return x.refuse(b.Call, f)
 	}
 	t := newTransaction(b, p, func() { x.forget(b.HPort) })
+	if f := p.add(t); f != nil {
+		return x.refuse(b.Call, p.last(f))
+	}
 	x.mu.Lock()
 	x.transactions[b.HPort] = t
 	x.mu.Unlock()
 	return t.begin(deadline)
+}
+
+// refuse logs why a call gets no process.
+func (x *Plugin) refuse(c plugin.Call, f *failure) plugin.Code {
+	x.log.LogAttrs(context.Background(), slog.LevelError, "a plugin's program cannot be used", slog.String("line", c.Line),
+		slog.String("call", c.ID), slog.String("reason", f.what), slog.Uint64("code", uint64(f.code)),
+		slog.Uint64("event", uint64(plugin.EventSecurityInternal)))
+	return f.code
 }
 
 // SecurityDialogEnd asks the program to end the transaction (rasshost.h, RasSecurityDialogEnd). A program that does not answer within

@@ -1,14 +1,11 @@
 package external
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
 	"sync"
 	"time"
 
@@ -26,7 +23,6 @@ type limits struct {
 	exit   time.Duration // from the end of its input until it is killed
 	write  time.Duration // one message in its input
 	drain  time.Duration // what it had written, after it has exited
-	spare  time.Duration // how long a spare process waits for a call
 	expiry time.Duration // how often a transaction without a line is looked at
 }
 
@@ -35,7 +31,7 @@ type limits struct {
 func defaultLimits() limits {
 	return limits{
 		begin: 4800 * time.Millisecond, load: 10 * time.Second, end: 5 * time.Second, exit: 2 * time.Second, write: 5 * time.Second,
-		drain: 500 * time.Millisecond, spare: time.Minute, expiry: time.Second,
+		drain: 500 * time.Millisecond, expiry: time.Second,
 	}
 }
 
@@ -73,7 +69,7 @@ func silent(format string, args ...any) *failure {
 // errNotRead is the failure of a program that lets queueLimit messages wait.
 var errNotRead = garbage(fmt.Errorf("does not read: %d messages wait for it", queueLimit))
 
-// process is a running program. Four goroutines belong to it: read, write, copyErrors and supervise, which outlives the others; and one
+// process is a running program: this file has its life, talk.go what is spoken with it. Four goroutines belong to it: read, write, copyErrors and supervise, which outlives the others; and one
 // that waits for the exit. They all end when done is closed, which fail does, and nobody else.
 type process struct {
 	child   *child
@@ -90,12 +86,13 @@ type process struct {
 	mu        sync.Mutex
 	cause     *failure
 	ended     time.Time   // when cause was set
+	victims   int         // transactions that were open then
 	status    string      // how the program exited, once it has
 	finishing bool        // its input is closed or about to be: its end is no fault
 	exit      *time.Timer // ends a process that is finishing; nil before
+	served    bool        // it has had a transaction
 	orderly   bool        // it has ended a transaction as it should
 	name      string      // from Hello
-	declared  isolation   // from Hello
 	lastID    int64
 	waiting   map[int64]func(result json.RawMessage) error // what takes the answers
 	open      map[plugin.HPORT]*transaction
@@ -127,7 +124,7 @@ func (p *process) fail(f *failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cause == nil {
-		p.cause, p.ended = f, time.Now()
+		p.cause, p.ended, p.victims = f, time.Now(), len(p.open)
 		close(p.done)
 	}
 }
@@ -192,7 +189,8 @@ func (p *process) supervise() {
 	p.report(status)
 }
 
-// report logs the end: a warning when it was not asked for.
+// report logs the end: a warning when it was not asked for, with the event of the calls that fell victim to it. Of a process that never
+// had a call, whoever started it says why.
 func (p *process) report(status error) {
 	p.mu.Lock()
 	p.status = exitText(status)
@@ -200,12 +198,12 @@ func (p *process) report(status error) {
 		p.exit.Stop()
 	}
 	level, text := slog.LevelWarn, "a plugin's program was ended"
-	if p.finishing {
+	if p.finishing || !p.served {
 		level, text = slog.LevelDebug, "a plugin's program has ended"
 	}
 	attrs := append(p.errors.attrs(), slog.String("reason", p.cause.what), slog.String("exit", p.status))
-	if level == slog.LevelWarn {
-		attrs = append(attrs, slog.Uint64("code", uint64(p.cause.code)), slog.Uint64("event", uint64(plugin.EventSecurityInternal)))
+	if p.victims > 0 {
+		attrs = append(attrs, slog.Int("calls", p.victims), slog.Uint64("code", uint64(p.cause.code)), slog.Uint64("event", uint64(plugin.EventSecurityInternal)))
 	}
 	p.mu.Unlock()
 	p.log.LogAttrs(context.Background(), level, text, attrs...)
@@ -237,7 +235,7 @@ func (p *process) add(t *transaction) *failure {
 	if p.cause != nil {
 		return p.cause
 	}
-	p.open[t.b.HPort] = t
+	p.open[t.b.HPort], p.served = t, true
 	p.errors.begin(t.b.Call, p.sharing)
 	return nil
 }
@@ -258,219 +256,4 @@ func (p *process) transaction(hport plugin.HPORT) *transaction {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.open[hport]
-}
-
-// offer queues a frame without waiting; false means that the queue is full. p.mu is held.
-func (p *process) offer(frame []byte) bool {
-	select {
-	case p.queue <- frame:
-		return true
-	default:
-		return false
-	}
-}
-
-// post sends v to the program. It never blocks: a program that lets the queue fill up is done for.
-func (p *process) post(v any) {
-	frame, err := encode(v)
-	if err != nil { // no message of ours is that long
-		p.fail(garbage(err))
-		return
-	}
-	p.mu.Lock()
-	ok := p.cause != nil || p.finishing || p.offer(frame)
-	p.mu.Unlock()
-	if !ok {
-		p.fail(errNotRead)
-	}
-}
-
-// write is the goroutine that writes the queue to the program. Frames are wiped: they hold what callers type.
-func (p *process) write() {
-	watchdog := time.AfterFunc(time.Hour, func() { p.fail(silent("has read nothing for %v", p.limits.write)) })
-	watchdog.Stop()
-	defer watchdog.Stop()
-	for {
-		var frame []byte
-		select {
-		case frame = <-p.queue:
-		case <-p.done:
-			return
-		}
-		if frame == nil {
-			_ = p.child.stdin.Close()
-			return
-		}
-		watchdog.Reset(p.limits.write)
-		_, err := p.child.stdin.Write(frame)
-		watchdog.Stop()
-		clear(frame)
-		if err != nil {
-			// The program has closed its input, or is gone: then read is about to see the end of its output.
-			timer := time.NewTimer(p.limits.drain)
-			select {
-			case <-p.done:
-			case <-timer.C:
-				p.fail(died("has closed its input"))
-			}
-			timer.Stop()
-			return
-		}
-	}
-}
-
-// read is the goroutine that takes the program's messages, one after the other, and carries out its requests.
-func (p *process) read() {
-	r := bufio.NewReaderSize(p.child.stdout, maxFrame)
-	defer close(p.heard)
-	for {
-		line, err := readLine(r)
-		switch {
-		case errors.Is(err, errTooLong):
-			p.fail(garbage(err))
-			return
-		case err != nil:
-			p.mu.Lock()
-			finishing := p.finishing
-			p.mu.Unlock()
-			if !finishing {
-				p.fail(died("has closed its output or exited"))
-			}
-			return
-		}
-		if err := p.take(line); err != nil {
-			p.fail(garbage(err))
-			return
-		}
-	}
-}
-
-// take handles one line.
-func (p *process) take(line []byte) error {
-	p.mu.Lock()
-	rich := p.credit.spend(1+float64(len(line))/1024, time.Now())
-	p.mu.Unlock()
-	if !rich {
-		return fmt.Errorf("sent more than %d messages in a row", budgetMax)
-	}
-	m, err := parse(line)
-	if err != nil {
-		return p.excerpt(err, line)
-	}
-	if m.Method != "" {
-		return p.carryOut(m)
-	}
-	id, err := m.answers()
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	take := p.waiting[id]
-	delete(p.waiting, id)
-	p.mu.Unlock()
-	switch {
-	case take == nil:
-		return errors.New("answered a request that was never made")
-	case m.Error != nil:
-		return fmt.Errorf("answered with an error (%d) in place of a result", m.Error.Code)
-	}
-	return take(m.Result)
-}
-
-// excerpt adds the beginning of a faulty line to err as long as the process has served nobody, so that nothing secret can be in it.
-func (p *process) excerpt(err error, line []byte) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.name != "" {
-		return err
-	}
-	return fmt.Errorf("%w: %s", err, quote(line, 60))
-}
-
-// call makes a request and waits for its answer until the deadline. take gets the result on the goroutine of read, before anything that the
-// program says after it; its error is a breach of the protocol.
-func (p *process) call(method string, params any, deadline time.Time, take func(result json.RawMessage) error) *failure {
-	answered := make(chan struct{})
-	p.mu.Lock()
-	p.lastID++
-	id := p.lastID
-	p.waiting[id] = func(result json.RawMessage) error {
-		if err := take(result); err != nil {
-			return fmt.Errorf("answered %s wrongly: %w", method, err)
-		}
-		close(answered)
-		return nil
-	}
-	p.mu.Unlock()
-	p.post(request{"2.0", id, method, params})
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
-	select {
-	case <-answered:
-		return nil
-	case <-p.done:
-	case <-timer.C:
-		p.fail(silent("did not answer %s in time", method))
-	}
-	select {
-	case <-answered: // just before the end
-		return nil
-	default:
-		return p.failure()
-	}
-}
-
-// callCode makes a request whose result is a code. take may be nil.
-func (p *process) callCode(method string, params any, deadline time.Time, take func(code plugin.Code)) (plugin.Code, *failure) {
-	var a codeAnswer
-	f := p.call(method, params, deadline, func(result json.RawMessage) error {
-		err := decode(result, &a)
-		switch {
-		case err != nil:
-			return err
-		case a.Code == nil:
-			return errors.New("code is missing")
-		case take != nil:
-			take(*a.Code)
-		}
-		return nil
-	})
-	if f != nil {
-		return f.code, f
-	}
-	return *a.Code, nil
-}
-
-// hello is the first exchange. need is the sharing that the program must have declared safe.
-func (p *process) hello(need isolation, deadline time.Time) *failure {
-	return p.call(methodHello, helloParams{protocolVersion, "rashost"}, deadline, func(result json.RawMessage) error {
-		var a helloAnswer
-		if err := decode(result, &a); err != nil {
-			return err
-		}
-		declared, known := parseIsolation(a.Isolation)
-		switch {
-		case a.Version != protocolVersion:
-			return fmt.Errorf("it speaks version %d of the protocol, this rashost speaks version %d", a.Version, protocolVersion)
-		case a.Name == "":
-			return errors.New("its name is missing")
-		case !known:
-			return fmt.Errorf("it declares the isolation %s: there are call, line and shared", quote([]byte(a.Isolation), 20))
-		case declared < need:
-			return fmt.Errorf("it declares itself safe for isolation %v at most, and the dialog asks for %v", declared, need)
-		}
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.name = quote([]byte(a.Name), 64)
-		return nil
-	})
-}
-
-// quote makes a program's bytes fit for a log: at most limit of them, control characters and what is not UTF-8 as escapes.
-func quote(text []byte, limit int) string {
-	q := strconv.Quote(string(text[:min(len(text), limit)]))
-	if len(text) > limit {
-		q += "..."
-	}
-	return q
 }

@@ -276,13 +276,6 @@ func (c *call) ends(verdict plugin.Verdict, code plugin.Code, ended dialog.Ended
 	return o
 }
 
-// failed checks for verdict Error, and that the next caller is served.
-func (c *call) failed(code plugin.Code, ended dialog.Ended) {
-	c.r.Helper()
-	c.ends(plugin.Error, code, ended)
-	c.r.dial("next").ends(plugin.Success, plugin.NoError, dialog.Completed)
-}
-
 // granting lets everybody in at once.
 func granting(s *streams) error {
 	s.hello("shared")
