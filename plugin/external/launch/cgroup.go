@@ -35,16 +35,16 @@ func newCgroup(processes int) (*cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := os.MkdirTemp(base, cgroupPrefix+strconv.Itoa(os.Getpid())+"-")
-	if err != nil {
-		return nil, fmt.Errorf("the control group %s is not writable (in a systemd unit: Delegate=yes)", base)
+	g, err := makeCgroup(base)
+	for range 2 {
+		if errors.Is(err, errOwned) || errors.Is(err, fs.ErrNotExist) { // another host's Sweep was between making and locking it
+			g, err = makeCgroup(base)
+		}
 	}
-	g, err := lockCgroup(path)
 	if err != nil {
-		os.Remove(path)
-		return nil, fmt.Errorf("the control group %s: %w", path, err)
+		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(path, "cgroup.kill")); err != nil {
+	if !g.has("cgroup.kill") {
 		_ = g.remove()
 		return nil, errors.New("the kernel has no cgroup.kill (Linux 5.14)")
 	}
@@ -52,6 +52,30 @@ func newCgroup(processes int) (*cgroup, error) {
 		g.pids = g.write("pids.max", strconv.Itoa(processes)) == nil
 	}
 	return g, nil
+}
+
+// makeCgroup makes an empty control group below base and takes it.
+func makeCgroup(base string) (*cgroup, error) {
+	path, err := os.MkdirTemp(base, cgroupPrefix+strconv.Itoa(os.Getpid())+"-")
+	if err != nil {
+		return nil, fmt.Errorf("the control group %s is not writable (in a systemd unit: Delegate=yes)", base)
+	}
+	g, err := lockCgroup(path)
+	if err != nil {
+		_ = unix.Rmdir(path)
+		return nil, fmt.Errorf("the control group %s: %w", path, err)
+	}
+	if !g.has("cgroup.procs") {
+		g.dir.Close()
+		return nil, &fs.PathError{Op: "lock", Path: path, Err: fs.ErrNotExist}
+	}
+	return g, nil
+}
+
+// has says whether g has such a file.
+func (g *cgroup) has(file string) bool {
+	_, err := os.Stat(filepath.Join(g.path, file))
+	return err == nil
 }
 
 var errOwned = errors.New("belongs to a running rashost")

@@ -7,6 +7,7 @@
 package launch
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,6 +57,12 @@ type Spec struct {
 	Log *slog.Logger
 }
 
+func (s Spec) log(level slog.Level, text string, err error) {
+	if s.Log != nil {
+		s.Log.LogAttrs(context.Background(), level, text, slog.String("program", s.Command[0]), slog.String("error", err.Error()))
+	}
+}
+
 // Process is a started program. Its owner closes the three files, Stdin first or last as it likes, and calls Wait.
 type Process struct {
 	// Stdin, Stdout and Stderr are our ends of three pipes, with deadlines. Once the program is dead and what belonged to it is killed,
@@ -95,7 +102,8 @@ func start(s Spec) (*Process, error) {
 	p := &Process{Stdin: io.stdin, Stdout: io.stdout, Stderr: io.stderr, done: make(chan struct{})}
 	p.group, err = newCgroup(s.Limits.Processes)
 	if err != nil {
-		p.group = nil // Detect has said why
+		p.group = nil // Detect has told the operator why
+		s.log(slog.LevelDebug, "a plugin's program has no control group", err)
 	}
 	p.contained = p.group != nil && r.confinesCgroup()
 	r.boundProcesses(p.group)
@@ -134,8 +142,8 @@ func (p *Process) run(s Spec, io *streams, started chan<- error) {
 	if err == nil && !state.Success() {
 		p.err = &exec.ExitError{ProcessState: state}
 	}
-	if err := p.group.remove(); err != nil && s.Log != nil {
-		s.Log.Warn("what a plugin's program has started is still there", "program", s.Command[0], "error", err.Error())
+	if err := p.group.remove(); err != nil {
+		s.log(slog.LevelWarn, "what a plugin's program has started is still there", err)
 	}
 	io.drain()
 }
@@ -157,9 +165,7 @@ func (p *Process) fork(s Spec, io *streams) error {
 		if p.process, err = os.StartProcess(helper, argv, attr); err == nil {
 			return nil
 		}
-		if s.Log != nil {
-			s.Log.Warn("a plugin's program cannot be started in a control group: children that escape from it are possible", "error", err.Error())
-		}
+		s.log(slog.LevelWarn, "a plugin's program cannot be started in a control group: children that escape from it are possible", err)
 		_ = p.group.remove() // nobody was in it
 		p.group, p.contained = nil, false
 		attr.Sys.UseCgroupFD = false

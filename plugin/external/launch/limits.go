@@ -22,6 +22,9 @@ func (r *request) boundProcesses(g *cgroup) {
 	}
 }
 
+// noCore turns core files off, and those that go to a program, too: what callers typed is in them. 0 would let the latter through (core(5)).
+const noCore = 1
+
 // limit sets the resource limits (getrlimit(2)). Memory is the last, because little can be done after it.
 func limit(r *request) error {
 	bounds := []struct {
@@ -31,7 +34,7 @@ func limit(r *request) error {
 		hard     uint64
 		unset    bool
 	}{
-		{name: "core files", resource: unix.RLIMIT_CORE},
+		{"core files", unix.RLIMIT_CORE, noCore, noCore, false},
 		{"open files", unix.RLIMIT_NOFILE, uint64(r.Limits.Files), uint64(r.Limits.Files), r.Limits.Files == 0},
 		{"file size", unix.RLIMIT_FSIZE, uint64(r.Limits.FileSize) * mebibyte, uint64(r.Limits.FileSize) * mebibyte, r.Limits.FileSize == 0},
 		{"processor time", unix.RLIMIT_CPU, uint64(r.Limits.CPU), uint64(r.Limits.CPU) + 1, r.Limits.CPU == 0}, // SIGXCPU, then SIGKILL

@@ -371,7 +371,7 @@ func TestLimits(t *testing.T) {
 		{name: "file size", limits: plugin.Limits{FileSize: 1},
 			script: "head -c 1048576 /dev/zero >f && echo fits; exec head -c 1048577 /dev/zero >f", out: "fits\n", end: "signal: file size limit exceeded"},
 		{name: "output is no file", limits: plugin.Limits{FileSize: 1}, script: "head -c 2000000 /dev/zero | wc -c", out: "2000000"},
-		{name: "core", script: "ulimit -S -c; ulimit -H -c", out: "0\n0\n"},
+		{name: "core", script: "ulimit -S -c; ulimit -H -c; kill -SEGV $$", out: "0\n0\n", end: "signal: segmentation fault"}, // not: (core dumped)
 		{name: "none", script: "ulimit -v; ulimit -t; ulimit -f", out: "unlimited\nunlimited\nunlimited\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -394,6 +394,15 @@ func exitText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// TestCoreForAProgram: a core_pattern that begins with | ignores a limit of 0, and takes 1 for "never" (core(5)).
+func TestCoreForAProgram(t *testing.T) {
+	s := shell(t, "while read -r line; do case $line in 'Max core'*) echo $line;; esac; done </proc/self/limits")
+	s.Read = []string{"/proc"}
+	if out := output(t, s); out != "Max core file size 1 1 bytes\n" {
+		t.Errorf("output is %q", out)
+	}
 }
 
 // TestLimitsAboveTheHostsOwn: a host that is itself bounded cannot give more than it has, and must not fail.
