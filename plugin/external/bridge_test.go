@@ -1,13 +1,16 @@
 package external
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"rashost/dialog"
 	"rashost/plugin"
@@ -22,6 +25,8 @@ type recorder struct {
 	event *plugin.Event
 	n     *uint16
 	work  context.Context
+	idle  bool // workers that wait for a Receive do not run
+	gone  int  // workers so far
 }
 
 // which names a buffer.
@@ -64,7 +69,12 @@ func (r *recorder) DialogComplete(m *plugin.SecurityMessage) {
 }
 
 func (r *recorder) Go(_ plugin.HPORT, work func(ctx context.Context)) bool {
-	go work(r.work)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone++
+	if !r.idle || r.gone == 1 { // the first sees to the transaction
+		go work(r.work)
+	}
 	return true
 }
 
@@ -200,6 +210,130 @@ func TestReceiveDone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A Receive that a drop has ended is done before End is asked, however late its worker runs.
+func TestR7_ReceiveDoneComesBeforeEnd(t *testing.T) {
+	host := &recorder{code: plugin.Pending, idle: true}
+	var program *streams
+	converse(t, host, func(s *streams) {
+		s.say(`"method":"DialogReceive","params":{"hport":7,"size":1500}`)
+		synctest.Wait()
+		*host.n = 0
+		host.event.Set()
+		program = s
+	})
+	if n := len(program.seen); !strings.Contains(program.seen[n-2], methodReceiveDone) || !strings.Contains(program.seen[n-1], methodEnd) {
+		t.Errorf("the host sends %q", program.seen)
+	}
+}
+
+// A second verdict before End is asked does not reach the host while it could take it for what a deferral owes (rule C2).
+func TestC2_SecondVerdictWaitsForEnd(t *testing.T) {
+	host := new(recorder)
+	converse(t, host, func(s *streams) {
+		s.complete(7, plugin.Success, "alice")
+		s.complete(7, plugin.Success, "bob")
+		synctest.Wait()
+		if got := strings.Join(host.calls, "; "); got != `Complete 7 1 0 "alice" ""` {
+			t.Errorf("before End: %s", got)
+		}
+	})
+	if got := strings.Join(host.calls, "; "); got != `Complete 7 1 0 "alice" ""; Complete 7 1 0 "bob" ""` { // the host sees the breach
+		t.Errorf("after End: %s", got)
+	}
+}
+
+// A failure of the process that came just before an answer took effect is not overlooked.
+func TestFailureBeforeTheAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		stage stage
+		take  func(t *transaction, code plugin.Code)
+	}{"Begin": {stageBegin, (*transaction).begun}, "End": {stageEnding, (*transaction).ended}} {
+		host := &recorder{}
+		p := &process{done: make(chan struct{}), open: make(map[plugin.HPORT]*transaction)}
+		tx := newTransaction(plugin.Begin{HPort: 7, Host: host, Complete: host.DialogComplete}, p, func() {})
+		tx.stage = c.stage
+		p.fail(silent("has read nothing"))
+		tx.processFailed()
+		c.take(tx, plugin.NoError)
+		if got := strings.Join(host.calls, "; "); got != `Complete 7 3 638 "" ""` {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// keeper keeps what is written, where it is in memory.
+type keeper struct {
+	io.WriteCloser
+	kept [][]byte
+}
+
+func (k *keeper) Write(p []byte) (int, error) {
+	n, err := k.WriteCloser.Write(p)
+	k.kept = append(k.kept, p)
+	return n, err
+}
+
+// What a caller types does not stay in memory once the program has it.
+func TestFramesAreWiped(t *testing.T) {
+	k := new(keeper)
+	bubble(t, "call", func(r *rig) {
+		start := r.plugin.start
+		r.plugin.start = func() (*child, error) {
+			c, err := start()
+			k.WriteCloser, c.stdin = c.stdin, k
+			return c, err
+		}
+		c := r.dial("modem1")
+		c.types("hunter2")
+		c.ends(plugin.Success, plugin.NoError, dialog.Completed)
+		synctest.Wait()
+	}, talk(func(s *streams, hport plugin.HPORT) {
+		s.typed(hport)
+		s.complete(hport, plugin.Success, "alice")
+		s.end(plugin.ErrorPortDisconnected)
+	}))
+	for _, p := range k.kept {
+		if len(bytes.Trim(p, "\x00")) > 0 {
+			t.Errorf("%q is still there", p)
+		}
+	}
+	if len(k.kept) < 4 {
+		t.Errorf("%d messages were written", len(k.kept))
+	}
+}
+
+func TestBudget(t *testing.T) {
+	now := time.Now()
+	b := budget{left: budgetMax, at: now}
+	if !b.spend(budgetMax, now) || b.spend(1, now) {
+		t.Error("the budget is not budgetMax")
+	}
+	b = budget{at: now}
+	if later := now.Add(time.Second); !b.spend(budgetRate, later) || b.spend(1, later) {
+		t.Error("it does not grow by budgetRate a second")
+	}
+	b = budget{left: budgetMax, at: now}
+	if later := now.Add(time.Hour); !b.spend(budgetMax, later) || b.spend(1, later) {
+		t.Error("it grows beyond budgetMax")
+	}
+}
+
+// A program that reads byte by byte and echoes is not a bomb, however much its caller types.
+func TestTypingIsNoBomb(t *testing.T) {
+	const size = 2 * budgetMax
+	bubble(t, "call", func(r *rig) {
+		c := r.dial("modem1")
+		c.types(strings.Repeat("k", size) + "\r")
+		c.ends(plugin.Success, plugin.NoError, dialog.Completed)
+	}, talk(func(s *streams, hport plugin.HPORT) {
+		for s.keys(hport, 1) != "\r" {
+			s.say(`"method":"DialogSend","params":{"hport":%d,"data":"Kg=="}`, hport)
+		}
+		s.complete(hport, plugin.Success, "alice")
+		s.end(plugin.ErrorPortDisconnected)
+	}))
 }
 
 func TestBeginCarriesTheCall(t *testing.T) {

@@ -164,6 +164,10 @@ func TestE3_E5_DeferredEnd(t *testing.T) {
 	}{{plugin.Success, false, plugin.Success}, {plugin.Failure, false, plugin.Failure}, {plugin.Success, true, plugin.Success}, {plugin.Failure, true, plugin.Failure}} {
 		bubble(t, "call", func(r *rig) {
 			r.dial("modem1").ends(c.want, plugin.NoError, dialog.Completed)
+			time.Sleep(10 * time.Second)
+			if strings.Contains(r.log.String(), "level=WARN") {
+				r.Errorf("%+v: the program has done no wrong: %s", c, r.log)
+			}
 		}, talk(func(s *streams, hport plugin.HPORT) {
 			s.complete(hport, plugin.Success, "alice")
 			if c.early {
@@ -285,6 +289,24 @@ func TestE5_DeathInADeferral(t *testing.T) {
 		s.end(plugin.NoError)
 		return nil
 	})
+}
+
+// While the end is put off, the caller can be talked with, as if nothing had been asked for before.
+func TestE7_ReceiveInADeferral(t *testing.T) {
+	bubble(t, "call", func(r *rig) {
+		c := r.dial("modem1")
+		synctest.Wait()
+		c.types("bye")
+		c.ends(plugin.Failure, plugin.NoError, dialog.Completed)
+	}, talk(func(s *streams, hport plugin.HPORT) {
+		s.say(`"method":"DialogReceive","params":{"hport":%d,"size":1500,"timeout":0}`, hport)
+		s.complete(hport, plugin.Success, "alice")
+		s.end(plugin.NoError)
+		if got := s.typed(hport); got != "bye" {
+			t.Errorf("the program receives %q", got)
+		}
+		s.complete(hport, plugin.Failure, "alice")
+	}))
 }
 
 func TestE6_DropThenSuccess(t *testing.T) {

@@ -165,6 +165,22 @@ func TestSharedStartIsBounded(t *testing.T) {
 	}, (*streams).hang)
 }
 
+// A closed plugin starts nothing.
+func TestNothingStartsAfterClose(t *testing.T) {
+	for _, isolation := range []string{"call", "line", "shared"} {
+		var starts atomic.Int32
+		bubble(t, isolation, func(r *rig) {
+			if err := r.plugin.Close(); err != nil {
+				r.Error(err)
+			}
+			r.dial("modem1").ends(plugin.Error, plugin.ErrorProcessAborted, dialog.BeginRefused)
+			if n := starts.Load(); n != 0 {
+				r.Errorf("%s: %d programs were started", isolation, n)
+			}
+		}, counted(&starts, false))
+	}
+}
+
 // Another process's HPORT is no HPORT: rule E8's code, and the other call goes on.
 func TestForeignHPORT(t *testing.T) {
 	answers := make([]string, 4)

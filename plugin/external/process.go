@@ -177,7 +177,7 @@ func (p *process) supervise() {
 	}
 	p.child.kill()
 	for _, t := range p.transactions() {
-		t.processFailed(p.failure())
+		t.processFailed()
 	}
 	_ = p.child.stdin.Close()
 	_ = p.child.stdout.Close()

@@ -89,13 +89,11 @@ func (p *process) receive(m message) error {
 	return nil
 }
 
-// received pays for the messages that n bytes of the caller give rise to.
-func (p *process) received(n int) {
-	if n > 0 {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.credit.earn(budgetReceive)
-	}
+// received pays for the messages that what the caller types gives rise to.
+func (p *process) received() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.credit.earn(budgetReceive)
 }
 
 // getInfo carries out DialogGetInfo.

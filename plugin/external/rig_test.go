@@ -31,6 +31,7 @@ type streams struct {
 	out    io.Writer
 	err    io.Writer
 	killed chan struct{}
+	seen   []string // the lines that it has read
 }
 
 // read takes the host's next line; "" when there is none.
@@ -39,7 +40,8 @@ func (s *streams) read() string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSuffix(line, "\n")
+	s.seen = append(s.seen, strings.TrimSuffix(line, "\n"))
+	return s.seen[len(s.seen)-1]
 }
 
 // await reads on until a line of the given method, and returns it with its params. ok is false at the end of the input.
@@ -93,8 +95,11 @@ func (s *streams) begin() (m hostMessage, ok bool) {
 }
 
 // typed waits until the caller has typed something, and returns it.
-func (s *streams) typed(hport plugin.HPORT) string {
-	s.say(`"method":"DialogReceive","params":{"hport":%d,"size":1500,"timeout":0}`, hport)
+func (s *streams) typed(hport plugin.HPORT) string { return s.keys(hport, 1500) }
+
+// keys is typed for at most size bytes.
+func (s *streams) keys(hport plugin.HPORT, size int) string {
+	s.say(`"method":"DialogReceive","params":{"hport":%d,"size":%d,"timeout":0}`, hport, size)
 	m, _ := s.await(methodReceiveDone)
 	return string(m.Params.Data)
 }

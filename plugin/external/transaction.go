@@ -60,15 +60,8 @@ func (t *transaction) begin(deadline time.Time) plugin.Code {
 		HPort: t.b.HPort, SendSize: len(t.b.SendBuf), RecvSize: len(t.b.RecvBuf), Call: cut(c.ID), Line: cut(c.Line), Device: cut(c.Device),
 		DeviceName: cut(c.DeviceName), CallerID: cut(c.CallerID), Called: cut(c.Called), Connect: cut(c.Connect), Trusted: c.Trusted,
 	}, deadline, t.begun)
-	if f == nil && code == plugin.NoError {
-		f = t.p.failure() // one that came meanwhile found a transaction that had not begun, and left it alone
-	}
-	switch {
-	case f != nil:
+	if f != nil {
 		t.close(false)
-		return f.code
-	case code == plugin.NoError && t.isClosed(): // by the host
-		return plugin.ErrorInvalidPortHandle
 	}
 	return code
 }
@@ -81,6 +74,7 @@ func (t *transaction) begun(code plugin.Code) {
 	case t.stage != stageBegin: // the host has closed it meanwhile
 	case code == plugin.NoError:
 		t.stage = stageDialog
+		t.checkProcess()
 	default:
 		t.closeLocked(true)
 	}
@@ -104,9 +98,6 @@ func (t *transaction) end(deadline time.Time) plugin.Code {
 	if f != nil {
 		return t.endFailed(f)
 	}
-	if f := t.p.failure(); f != nil { // perhaps it failed before it had deferred
-		t.processFailed(f)
-	}
 	return code
 }
 
@@ -127,6 +118,7 @@ func (t *transaction) ended(code plugin.Code) {
 	for _, m := range t.held {
 		t.b.Complete(m)
 	}
+	t.checkProcess()
 }
 
 // endFailed is the End of a program that cannot answer. A Success must not outlive the program that has reported it: End counts as deferred,
@@ -143,9 +135,19 @@ func (t *transaction) endFailed(f *failure) plugin.Code {
 }
 
 // processFailed gives the verdict that the process can no longer give.
-func (t *transaction) processFailed(f *failure) {
+func (t *transaction) processFailed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.checkProcess()
+}
+
+// checkProcess is processFailed with t.mu held; it does nothing while the process is well. It is called when the process fails and also
+// after each change of stage that the program has brought about, because the failure may have come before.
+func (t *transaction) checkProcess() {
+	f := t.p.failure()
+	if f == nil {
+		return
+	}
 	t.cancelReceive()
 	switch t.stage {
 	case stageDialog:
@@ -246,7 +248,7 @@ func (t *transaction) receiveDone() {
 			done.Code = plugin.ErrorRequestTimeout
 		}
 	}
-	t.p.received(int(r.n))
+	t.p.received()
 	t.p.post(request{"2.0", 0, methodReceiveDone, done})
 	clear(done.Data)
 }
