@@ -40,7 +40,7 @@ func main() {
 func parse() options {
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/rashost", "the program to measure")
-	flag.StringVar(&o.only, "only", "", "sections to run, of: latency,calls,plugins,deaf,idle,relay (all)")
+	flag.StringVar(&o.only, "only", "", "sections to run, of: latency,calls,plugins,logins,deaf,idle,relay (all)")
 	flag.DurationVar(&o.calls, "calls", 10*time.Second, "length of each calls/s run")
 	flag.IntVar(&o.rounds, "rounds", 500, "calls for the latencies")
 	flag.DurationVar(&o.idle, "idle", time.Minute, "how long the wake-ups of idle lines are counted")
@@ -62,7 +62,7 @@ func run(ctx context.Context, o options) error {
 	if err := needs(o); err != nil {
 		return err
 	}
-	sections := []section{{"latency", latency}, {"calls", throughput}, {"plugins", plugins}, {"deaf", deaf}, {"idle", idle}, {"relay", relays}}
+	sections := []section{{"latency", latency}, {"calls", throughput}, {"plugins", plugins}, {"logins", logins}, {"deaf", deaf}, {"idle", idle}, {"relay", relays}}
 	t := newTable()
 	var faults []error
 	for _, s := range sections {

@@ -6,7 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"rashost/plugin/users"
 )
 
 // foreign is a plugin in a process of its own, as a dialog.
@@ -86,4 +92,55 @@ func (k foreign) measure(ctx context.Context, o options, t *table, service strin
 	t.add("64 lines, "+k.name+": calls/s by the wall clock; cores busy").put(rashost, "%.0f; %.0f %%", l.perSecond(), l.busy())
 	t.add("64 lines, "+k.name+": CPU of the daemon and its children for a call").put(rashost, "%s ms", ms(l.each()))
 	return nil
+}
+
+// logins measures what a login costs the plugins that check users, without a line.
+func logins(ctx context.Context, _ options, t *table) error {
+	for _, b := range []struct {
+		what, pkg, name, unit, target string
+		least                         float64
+	}{
+		{"sspi: CompleteAuthToken (MD5), a core", "./plugin/sspi", "BenchmarkCompleteAuthToken/MD5", "tokens/cpu-s", ">= 200,000 /s", 200_000},
+		{"sspi: CompleteAuthToken (SHA-256), a core", "./plugin/sspi", "BenchmarkCompleteAuthToken/SHA-256", "tokens/cpu-s", ">= 200,000 /s", 200_000},
+	} {
+		got, err := benchmark(ctx, b.pkg, b.name, b.unit)
+		if err != nil {
+			return err
+		}
+		t.add(b.what).put(rashost, "%.0f /s", got).want(b.target, got >= b.least)
+	}
+	few, many := attemptsHeap(1000), attemptsHeap(100_000)
+	grown := float64(many-few) / (1 << 20)
+	t.add("heap of failures under 100,000 names, above that of 1000").put(rashost, "%.1f MB", grown).want("<= 4 MB", grown <= 4)
+	return nil
+}
+
+// attemptsHeap is the heap in use after n failures, each under a name of its own.
+func attemptsHeap(n int) int64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	a := users.NewAttempts(users.MaxAttempts, time.Now)
+	for i := range n {
+		a.Failed(fmt.Sprintf("caller-%d", i), "modem1")
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(a)
+	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+}
+
+// benchmark runs one Go benchmark and returns the figure with that unit.
+func benchmark(ctx context.Context, pkg, name, unit string) (float64, error) {
+	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^"+strings.ReplaceAll(name, "/", "$/^")+"$", pkg).CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w\n%s", name, err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if i := slices.Index(f, unit); i > 0 && strings.HasPrefix(f[0], name) {
+			return strconv.ParseFloat(f[i-1], 64)
+		}
+	}
+	return 0, fmt.Errorf("%s prints no %s:\n%s", name, unit, out)
 }
