@@ -58,7 +58,8 @@ func (c *Call) Run(ctx context.Context) (status int, err error) {
 	if c.Modem != nil {
 		if t, err = c.dial(ctx, line); err != nil {
 			c.hangUp(context.WithoutCancel(ctx), t)
-			return 0, errors.Join(err, line.Close())
+			c.close(line)
+			return 0, err
 		}
 		conn.skipLF = t.split.AfterCR()
 	}
@@ -73,7 +74,15 @@ func (c *Call) Run(ctx context.Context) (status int, err error) {
 	if t != nil {
 		c.hangUp(context.WithoutCancel(ctx), t)
 	}
-	return status, errors.Join(err, line.Close())
+	c.close(line)
+	return status, err
+}
+
+// close gives the line up. What goes wrong with that changes nothing about how the call went.
+func (c *Call) close(line Line) {
+	if err := line.Close(); err != nil {
+		c.Progress(err.Error())
+	}
 }
 
 // connected does what the call is for.

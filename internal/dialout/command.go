@@ -41,8 +41,8 @@ func (c *Call) command(ctx context.Context, conn *connection) (int, error) {
 	down := make(chan struct{})
 	go func() {
 		defer close(down)
-		if err := copyAll(p.to, conn, nil); err == nil || errors.Is(err, ErrHungUp) {
-			lineEnded(fmt.Errorf("%w by the far end", ErrHungUp))
+		if err := copyAll(p.to, conn, nil); errors.Is(err, ErrHungUp) {
+			lineEnded(err)
 		}
 		_ = p.to.Close() // the command reads to the end
 	}()

@@ -27,10 +27,12 @@ const (
 // ErrHungUp says that the far end, or the line on the way to it, is gone.
 var ErrHungUp = errors.New("the line was hung up")
 
-// lost turns what a Read meets after a hang-up into ErrHungUp.
+// lost turns what a Read meets after a hang-up into ErrHungUp. It is no io.EOF: the end of a line is not the end of what there was to read.
 func lost(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return fmt.Errorf("%w (%w)", ErrHungUp, err)
+	for _, gone := range []error{io.EOF, syscall.EIO, syscall.ECONNRESET, syscall.EPIPE} {
+		if errors.Is(err, gone) {
+			return ErrHungUp
+		}
 	}
 	return err
 }

@@ -78,7 +78,7 @@ func (c *Call) terminal(ctx context.Context, conn *connection) error {
 	case lostWhy != nil:
 		c.Progress(lostWhy.Error())
 	case errors.Is(first.err, ErrHungUp):
-		c.Progress("the far end hung up")
+		c.Progress(first.err.Error())
 	case first.err != nil && !errors.Is(first.err, syscall.EIO): // EIO: the person's terminal is gone
 		return first.err
 	}

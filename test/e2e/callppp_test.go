@@ -158,7 +158,7 @@ exec pppd "$1" 115200 nodetach noauth local nolock connect "$2"`
 	for _, tc := range []struct {
 		connect, said string
 	}{
-		{connect, "logged in"},
+		{connect, "Serial connection established."},
 		{r.connectLine("--sasl --user alice --secret-file " + r.wrong), "Connect script failed"},
 	} {
 		r.wantState("one", "listening")
@@ -170,8 +170,8 @@ exec pppd "$1" 115200 nodetach noauth local nolock connect "$2"`
 		if cmd.ProcessState.ExitCode() == 99 {
 			t.Fatalf("the devices could not be set up: %v\n%s", err, text)
 		}
-		if !strings.Contains(text, tc.said) || strings.Contains(text, "Connect script failed") != (tc.said != "logged in") {
-			t.Errorf("pppd ended with %v and said, without %q:\n%s", err, tc.said, text)
+		if !strings.Contains(text, tc.said) || strings.Contains(text, "Connect script failed") != (tc.connect != connect) {
+			t.Errorf("pppd ended with %v; it must say %q, and says:\n%s", err, tc.said, text)
 		}
 	}
 	r.wantState("one", "listening")

@@ -88,10 +88,17 @@ func TestCallTerminal(t *testing.T) {
 	p.expect("hello ~. there\r\n")
 	p.raw([]byte("~~tilde\r"))
 	p.expect("~tilde\r\n")
-	p.raw([]byte{3}) // ^C is the far end's
-	p.raw([]byte("\r~."))
+	p.raw([]byte("~."))
 	p.wantExit(0)
 	r.wantRecord("console", 1, record{cause: "Lost-Carrier", verdict: "success", user: alice})
+
+	r.wantState("console", "listening")
+	p = r.atTerminal(link, "--script", r.script, "--secret-file", r.secret)
+	p.expect("hangs up")
+	p.expect(" console")
+	p.raw([]byte{3}) // Ctrl-C is the far end's, whose service it ends
+	p.expect("the line was hung up")
+	p.wantExit(0)
 }
 
 // With SASL and without a flag for the secret, over a virtual modem; the host ends the session.
@@ -106,7 +113,7 @@ func TestCallTerminalSASL(t *testing.T) {
 	p.send(alicePassword)
 	p.expect("READY alice demo")
 	r.ok("hangup", "demo")
-	p.expect("hung up")
+	p.expect("the line was hung up")
 	p.wantExit(0)
 }
 

@@ -228,7 +228,11 @@ func (c *login) granted(a answer) error {
 	if err := c.Mechanism.Finish(); err != nil {
 		return err
 	}
-	c.Progress("logged in: " + quote(a.text))
+	proof := ""
+	if c.Mechanism.Name() != PLAIN {
+		proof = "; the far end has proven that it knows the password's key"
+	}
+	c.Progress("logged in: " + quote(a.text) + proof)
 	return nil
 }
 
