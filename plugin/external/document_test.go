@@ -268,6 +268,35 @@ func TestDocumentedLimits(t *testing.T) {
 	}
 }
 
+// Every test that the document names is one of this package.
+func TestDocumentedTests(t *testing.T) {
+	text, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source []byte
+	for _, f := range files {
+		more, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = append(source, more...)
+	}
+	names := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`").FindAllSubmatch(text, -1)
+	for _, name := range names {
+		if !bytes.Contains(source, []byte("\nfunc "+string(name[1])+"(")) {
+			t.Errorf("the document names %s, which does not exist", name[1])
+		}
+	}
+	if len(names) < 20 {
+		t.Errorf("the document names %d tests", len(names))
+	}
+}
+
 // The example works for an account that owns nothing.
 func TestExampleAsNobody(t *testing.T) {
 	if os.Geteuid() != 0 {
