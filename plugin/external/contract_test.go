@@ -107,6 +107,12 @@ func TestC7_NoReceiveDoneAfterEnd(t *testing.T) {
 		c.cancel()
 		c.ends(0, plugin.ErrorPortDisconnected, dialog.Dropped)
 		synctest.Wait()
+		if err := r.plugin.Close(); err != nil {
+			r.Error(err)
+		}
+		if !strings.Contains(r.log.String(), "late=1") {
+			r.Errorf("the late request is not counted: %s", r.log)
+		}
 	}, talk(func(s *streams, hport plugin.HPORT) {
 		s.say(`"method":"DialogReceive","params":{"hport":%d,"size":1500,"timeout":0}`, hport)
 		if m, _ := s.await(methodReceiveDone); m.Params.Code != plugin.ErrorPortDisconnected { // rule R7

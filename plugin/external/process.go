@@ -87,6 +87,7 @@ type process struct {
 	cause     *failure
 	ended     time.Time   // when cause was set
 	victims   int         // transactions that were open then
+	late      int         // requests for HPORTs that were not open here
 	status    string      // how the program exited, once it has
 	finishing bool        // its input is closed or about to be: its end is no fault
 	exit      *time.Timer // ends a process that is finishing; nil before
@@ -202,6 +203,9 @@ func (p *process) report(status error) {
 		level, text = slog.LevelDebug, "a plugin's program has ended"
 	}
 	attrs := append(p.errors.attrs(), slog.String("reason", p.cause.what), slog.String("exit", p.status))
+	if p.late > 0 {
+		attrs = append(attrs, slog.Int("late", p.late))
+	}
 	if p.victims > 0 {
 		attrs = append(attrs, slog.Int("calls", p.victims), slog.Uint64("code", uint64(p.cause.code)), slog.Uint64("event", uint64(plugin.EventSecurityInternal)))
 	}
@@ -251,9 +255,13 @@ func (p *process) remove(hport plugin.HPORT, orderly bool) {
 	}
 }
 
-// transaction finds an open transaction of this process, nil for any other HPORT.
+// transaction finds an open transaction of this process, nil for any other HPORT. A request for such a one is counted as late.
 func (p *process) transaction(hport plugin.HPORT) *transaction {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open[hport]
+	t := p.open[hport]
+	if t == nil {
+		p.late++
+	}
+	return t
 }

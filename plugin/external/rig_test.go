@@ -191,7 +191,7 @@ func bubble(t *testing.T, isolation string, f func(r *rig), programs ...program)
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		log := new(logBuffer)
-		s := plugin.Setup{Dialog: "staff", Isolation: isolation, Log: slog.New(slog.NewTextHandler(log, nil))}
+		s := plugin.Setup{Dialog: "staff", Isolation: isolation, Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 		load := func(s *streams) error { s.hello("shared"); return s.rest() }
 		p, err := newPlugin(s, Program{Command: []string{"/fake"}, Kind: "external"}, starts(append([]program{load}, programs...)...), defaultLimits())
 		if err != nil {

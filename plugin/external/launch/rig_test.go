@@ -165,6 +165,7 @@ func line(t *testing.T, r io.Reader) string {
 	t.Helper()
 	if f, ok := r.(*os.File); ok {
 		_ = f.SetReadDeadline(time.Now().Add(generous))
+		defer func() { _ = f.SetReadDeadline(time.Time{}) }()
 	}
 	text, err := bufio.NewReaderSize(r, 16).ReadString('\n')
 	if err != nil {
