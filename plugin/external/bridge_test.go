@@ -65,7 +65,8 @@ func (r *recorder) DialogGetInfo(hport plugin.HPORT, info *plugin.SecurityInfo) 
 }
 
 func (r *recorder) DialogComplete(m *plugin.SecurityMessage) {
-	_ = r.note("Complete %d %d %d %q %q", m.HPort, m.MsgID, m.Error, strings.TrimRight(string(m.UserName[:]), "\x00"), strings.TrimRight(string(m.Domain[:]), "\x00"))
+	user, domain := strings.TrimRight(string(m.UserName[:]), "\x00"), strings.TrimRight(string(m.Domain[:]), "\x00")
+	_ = r.note("Complete %d %d %d %q %q", m.HPort, m.MsgID, m.Error, user, domain)
 }
 
 func (r *recorder) Go(_ plugin.HPORT, work func(ctx context.Context)) bool {
@@ -340,7 +341,8 @@ func TestBeginCarriesTheCall(t *testing.T) {
 	lines := make(chan string, 1)
 	bubble(t, "call", func(r *rig) {
 		r.dialWith(dialog.Options{DeviceName: "never", Call: plugin.Call{
-			ID: "20261121-1", Line: "modem1", Device: "/dev/ttyS0", DeviceName: `Hayes "<&>"`, CallerID: "P", Called: "555\x07\xff", Connect: "9600/V42", Trusted: true,
+			ID: "20261121-1", Line: "modem1", Device: "/dev/ttyS0", DeviceName: `Hayes "<&>"`, CallerID: "P",
+			Called: "555\x07\xff", Connect: "9600/V42", Trusted: true,
 		}}).ends(plugin.Error, plugin.ErrorProcessAborted, dialog.BeginRefused)
 		want := `{"jsonrpc":"2.0","id":2,"method":"SecurityDialogBegin","params":{"hport":1,"send_size":1500,"recv_size":1500,"call":"20261121-1",` +
 			`"line":"modem1","device":"/dev/ttyS0","device_name":"Hayes \"<&>\"","caller_id":"P","called":"555\u0007\ufffd","connect":"9600/V42","trusted":true}}`

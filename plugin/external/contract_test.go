@@ -167,7 +167,10 @@ func TestE3_E5_DeferredEnd(t *testing.T) {
 		second plugin.Verdict
 		early  bool // before End is answered
 		want   plugin.Verdict
-	}{{plugin.Success, false, plugin.Success}, {plugin.Failure, false, plugin.Failure}, {plugin.Success, true, plugin.Success}, {plugin.Failure, true, plugin.Failure}} {
+	}{
+		{plugin.Success, false, plugin.Success}, {plugin.Failure, false, plugin.Failure},
+		{plugin.Success, true, plugin.Success}, {plugin.Failure, true, plugin.Failure},
+	} {
 		bubble(t, "call", func(r *rig) {
 			r.dial("modem1").ends(c.want, plugin.NoError, dialog.Completed)
 			time.Sleep(10 * time.Second)
