@@ -2,12 +2,16 @@ package launch
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -177,6 +181,72 @@ func TestHostKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	program.dies(t)
+}
+
+// TestHostKilledWhileTheHelperWorks: the helper has not come to the step that makes it die with the host.
+func TestHostKilledWhileTheHelperWorks(t *testing.T) {
+	folder := openFolder(t)
+	helper, said := folder+"/helper", folder+"/pid"
+	script := fmt.Sprintf("#!/bin/sh\necho $$ >%s.new && mv %s.new %s\nexec sleep 1000\n", said, said, said)
+	if err := os.WriteFile(helper, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(hostHelper, helper)
+	h := startHost(t, "exit 0")
+	until(t, "the helper runs", func() bool {
+		_, err := os.Stat(said)
+		return err == nil
+	})
+	text, err := os.ReadFile(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := watch(t, number(t, string(text)))
+	if err := h.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	program.dies(t)
+}
+
+// TestThreadStaysWithItsProgram: the thread that forked is the one that waits, and so lives as long as the program.
+func TestThreadStaysWithItsProgram(t *testing.T) {
+	if _, err := os.Stat("/proc/thread-self/children"); err != nil {
+		missing(t, "needs a kernel with CONFIG_PROC_CHILDREN")
+	}
+	var work sync.WaitGroup
+	all := make([]*Process, 30)
+	for i := range all {
+		work.Go(func() { all[i] = begin(t, shell(t, "exec sleep 1000")) })
+	}
+	work.Wait()
+	for _, p := range all {
+		until(t, "the thread that has forked waits for its child", func() bool {
+			return strings.HasPrefix(syscallOf(parentThread(t, p.process.Pid)), fmt.Sprintf("%d ", unix.SYS_WAITID))
+		})
+	}
+}
+
+// parentThread is the thread of this process that has the child.
+func parentThread(t *testing.T, child int) string {
+	t.Helper()
+	tasks, err := filepath.Glob("/proc/self/task/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		text, _ := os.ReadFile(task + "/children")
+		if slices.Contains(strings.Fields(string(text)), strconv.Itoa(child)) {
+			return task
+		}
+	}
+	t.Errorf("no thread has the child %d", child)
+	return ""
+}
+
+// syscallOf is the system call that a thread waits in, with its arguments.
+func syscallOf(task string) string {
+	text, _ := os.ReadFile(task + "/syscall")
+	return string(text)
 }
 
 func TestManyStartsLeakNothing(t *testing.T) {

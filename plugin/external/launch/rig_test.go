@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"rashost/plugin"
 )
 
 // generous bounds every wait of a test.
@@ -26,6 +24,9 @@ const generous = 30 * time.Second
 
 // hostMode makes the test binary a host that starts one program and waits for its end, so that a test can kill it.
 const hostMode = "RASHOST_LAUNCH_HOST"
+
+// hostHelper is the helper of such a host.
+const hostHelper = "RASHOST_LAUNCH_HELPER"
 
 // unprivileged is set in the run of these tests that is not root.
 const unprivileged = "RASHOST_LAUNCH_UNPRIVILEGED"
@@ -298,7 +299,7 @@ func (h *host) pid(t *testing.T) int {
 
 // beHost is a host: it says what its program says.
 func beHost(script string) int {
-	s := Spec{Name: "test", Command: []string{"/bin/sh", "-c", script}, Limits: plugin.Limits{}}
+	s := Spec{Helper: os.Getenv(hostHelper), Name: "test", Command: []string{"/bin/sh", "-c", script}}
 	if os.Geteuid() == 0 {
 		s.User = "nobody"
 	}
