@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,12 +29,16 @@ PROGRAM is any executable that speaks the protocol of docs/plugins.md; LIBRARY i
 
 The robot must know a login that succeeds, and one that your plugin refuses after all the attempts that it gives. Each is a file:
 
-    user    alice            the name that your plugin must report
-    expect  Username:        wait for this text
-    send    alice            type this and Enter
-    expect  Password:
-    secret  wonderland       as send; must never be echoed
+    # the name that your plugin must report
+    user alice
+    # wait for this text; type this and Enter
+    expect Username:
+    send alice
+    expect Password:
+    # as send; it must never be echoed
+    secret wonderland
 
+{n} in a text is the caller's number, 0 to 19, where your plugin knows so many users: then callers that get mixed up are seen.
 Without --bad the cases about refusal are left out. Exit status 0: everything that ran passed, 1: something failed.`
 
 // pluginTry is `rashost plugin test`.
@@ -220,19 +225,21 @@ func readScript(path string) (caller.Script, error) {
 	return s, err
 }
 
-// login makes the suite's login of a script.
-func login(s caller.Script) plugintest.Login {
-	l := plugintest.Login{User: s.User}
+// login makes the suite's login of a script, for the caller n: {n} in its texts is the number.
+func login(s caller.Script, n int) plugintest.Login {
+	number := strings.NewReplacer("{n}", strconv.Itoa(n))
+	l := plugintest.Login{User: number.Replace(s.User)}
 	for _, step := range s.Steps {
+		text := number.Replace(step.Text)
 		switch step.Verb {
 		case caller.Expect:
-			l.Steps = append(l.Steps, plugintest.Expect(step.Text))
+			l.Steps = append(l.Steps, plugintest.Expect(text))
 		case caller.Send:
-			l.Steps = append(l.Steps, plugintest.Send(step.Text+"\r"))
+			l.Steps = append(l.Steps, plugintest.Send(text+"\r"))
 		case caller.Secret:
-			l.Steps = append(l.Steps, plugintest.SendSecret(step.Text+"\r"))
+			l.Steps = append(l.Steps, plugintest.SendSecret(text+"\r"))
 		case caller.Raw:
-			l.Steps = append(l.Steps, plugintest.Send(step.Text))
+			l.Steps = append(l.Steps, plugintest.Send(text))
 		}
 	}
 	return l
@@ -258,15 +265,13 @@ func (t *pluginTry) check(c *config.Config, name string) error {
 			return err
 		}
 	}
-	good := login(t.goodScript)
 	s := plugintest.Subject{
 		New:        make,
-		Good:       func(int) plugintest.Login { return good },
+		Good:       func(n int) plugintest.Login { return login(t.goodScript, n) },
 		Goroutines: []string{"rashost/plugin/external", "os/exec", "internal/poll", "github.com/go-crypt"},
 	}
 	if t.bad != "" {
-		bad := login(t.badScript)
-		s.Bad = func(int) plugintest.Login { return bad }
+		s.Bad = func(n int) plugintest.Login { return login(t.badScript, n) }
 	}
 	plugintest.Check(s, t.report)
 	if !t.asJSON {

@@ -38,12 +38,15 @@ type Step struct {
 // Script is a login as text, for calls without a person. One step stands on a line, a word and what it is about; empty lines and lines that
 // begin with # are passed over. A text in double quotes is a Go string, so that "\x03" can be sent.
 //
-//	user    alice        the name that logs in; optional
-//	timeout 30s          for each expect; a minute otherwise
-//	abort   BUSY         a text that ends the login wherever it comes
-//	expect  Username:
-//	send    alice
-//	expect  Password:
+//	# the name that logs in; optional
+//	user alice
+//	# of each expect; a minute otherwise
+//	timeout 30s
+//	# a text that ends the login wherever it comes
+//	abort BUSY
+//	expect Username:
+//	send alice
+//	expect Password:
 //	secret
 type Script struct {
 	// User is what `user` says, "" when it says nothing.

@@ -228,14 +228,17 @@ func TestPluginTestCommand(t *testing.T) {
 		must(t, os.WriteFile(path, []byte(text), 0o644))
 		return path
 	}
-	one := "expect Name:\nsend alice\nexpect Password:\nsecret "
-	good := script("good", "user alice\n"+one+"wonderland-7\n")
-	bad := script("bad", "user alice\n"+strings.Repeat(one+"xyzzy\n", 3))
+	one := "expect Name:\nsend caller{n}\nexpect Password:\nsecret "
+	good := script("good", "user caller{n}\n"+one+"secret-{n}\n")
+	bad := script("bad", "user caller{n}\n"+strings.Repeat(one+"xyzzy\n", 3))
 	as := []string{"plugin", "test", "--good", good, "--bad", bad}
 	if os.Geteuid() == 0 {
 		as = append(as, "--user", "nobody")
 	}
-	guests := filepath.Join(h.dir, "guests")
+	guests := filepath.Join("..", "..", "plugin", "external", "examples", "guests")
+	text, err := os.ReadFile(guests)
+	must(t, err)
+	guests = script("guests", string(text))
 	t.Run("keeps the contract", func(t *testing.T) {
 		t.Parallel()
 		r := command(t, "", append(as, "--option", `read=["`+h.dir+`"]`, filepath.Join(h.dir, "doorman.sh"), guests)...)
