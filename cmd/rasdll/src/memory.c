@@ -1,10 +1,46 @@
-/* memory.c: heaps. A private heap is the process's: what is in it must be freed, HeapDestroy frees nothing. */
+/*
+ * memory.c: heaps. There is one, the process's, whatever its handle. A block has its size before it, so that what Windows says about sizes is
+ * exact; memory that is global or local is never moved, and its handle is its address.
+ */
 #include "rasdll.h"
 
-#include <malloc.h>
+#include <stdalign.h>
 #include <stdlib.h>
 
+struct block {
+    alignas(16) size_t size;
+    BYTE bytes[];
+};
+
 static char process_heap; /* its address is the handle */
+
+static struct block *block_of(LPCVOID memory)
+{
+    return (struct block *)((BYTE *)memory - offsetof(struct block, bytes));
+}
+
+/* NULL memory is a new block. */
+static LPVOID resize(LPVOID memory, SIZE_T size, bool zero)
+{
+    struct block *old = memory != NULL ? block_of(memory) : NULL;
+    size_t had = old != NULL ? old->size : 0;
+    struct block *b = size <= PTRDIFF_MAX - sizeof(*b) ? realloc(old, sizeof(*b) + size) : NULL;
+
+    if (b == NULL) {
+        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+        return NULL;
+    }
+    b->size = size;
+    if (zero && size > had)
+        memset(b->bytes + had, 0, size - had);
+    return b->bytes;
+}
+
+static void give_back(LPVOID memory)
+{
+    if (memory != NULL)
+        free(block_of(memory));
+}
 
 HANDLE WINAPI GetProcessHeap(void)
 {
@@ -25,44 +61,31 @@ BOOL WINAPI HeapDestroy(HANDLE heap)
     return TRUE;
 }
 
-static LPVOID allocate(SIZE_T size, bool zero)
-{
-    void *memory = zero ? calloc(1, size != 0 ? size : 1) : malloc(size != 0 ? size : 1);
-
-    if (memory == NULL)
-        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
-    return memory;
-}
-
 LPVOID WINAPI HeapAlloc(HANDLE heap, DWORD flags, SIZE_T size)
 {
     UNREFERENCED_PARAMETER(heap);
-    return allocate(size, (flags & HEAP_ZERO_MEMORY) != 0);
+    return resize(NULL, size, (flags & HEAP_ZERO_MEMORY) != 0);
 }
 
 LPVOID WINAPI HeapReAlloc(HANDLE heap, DWORD flags, LPVOID memory, SIZE_T size)
 {
-    size_t old = memory != NULL ? malloc_usable_size(memory) : 0;
-    BYTE *grown;
-
     UNREFERENCED_PARAMETER(heap);
-    if (memory == NULL || (flags & HEAP_REALLOC_IN_PLACE_ONLY) != 0) {
-        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+    if (memory == NULL || ((flags & HEAP_REALLOC_IN_PLACE_ONLY) != 0 && size > block_of(memory)->size)) {
+        SetLastError(memory == NULL ? ERROR_INVALID_PARAMETER : ERROR_NOT_ENOUGH_MEMORY);
         return NULL;
     }
-    grown = realloc(memory, size != 0 ? size : 1);
-    if (grown == NULL)
-        SetLastError(ERROR_NOT_ENOUGH_MEMORY);
-    else if ((flags & HEAP_ZERO_MEMORY) != 0 && size > old)
-        memset(grown + old, 0, size - old);
-    return grown;
+    if ((flags & HEAP_REALLOC_IN_PLACE_ONLY) != 0) {
+        block_of(memory)->size = size;
+        return memory;
+    }
+    return resize(memory, size, (flags & HEAP_ZERO_MEMORY) != 0);
 }
 
 BOOL WINAPI HeapFree(HANDLE heap, DWORD flags, LPVOID memory)
 {
     UNREFERENCED_PARAMETER(heap);
     UNREFERENCED_PARAMETER(flags);
-    free(memory);
+    give_back(memory);
     return TRUE;
 }
 
@@ -70,14 +93,12 @@ SIZE_T WINAPI HeapSize(HANDLE heap, DWORD flags, LPCVOID memory)
 {
     UNREFERENCED_PARAMETER(heap);
     UNREFERENCED_PARAMETER(flags);
-    return malloc_usable_size((void *)memory);
+    return block_of(memory)->size;
 }
-
-/* Global and local memory is never moved: its handle is its address. */
 
 HGLOBAL WINAPI GlobalAlloc(UINT flags, SIZE_T size)
 {
-    return allocate(size, (flags & GMEM_ZEROINIT) != 0);
+    return resize(NULL, size, (flags & GMEM_ZEROINIT) != 0);
 }
 
 LPVOID WINAPI GlobalLock(HGLOBAL memory)
@@ -88,19 +109,19 @@ LPVOID WINAPI GlobalLock(HGLOBAL memory)
 BOOL WINAPI GlobalUnlock(HGLOBAL memory)
 {
     UNREFERENCED_PARAMETER(memory);
-    SetLastError(NO_ERROR);
-    return FALSE; /* it is unlocked */
+    SetLastError(NO_ERROR); /* FALSE and no error: it is unlocked */
+    return FALSE;
 }
 
 HGLOBAL WINAPI GlobalFree(HGLOBAL memory)
 {
-    free(memory);
+    give_back(memory);
     return NULL;
 }
 
 HLOCAL WINAPI LocalAlloc(UINT flags, SIZE_T size)
 {
-    return allocate(size, (flags & LMEM_ZEROINIT) != 0);
+    return GlobalAlloc(flags, size);
 }
 
 LPVOID WINAPI LocalLock(HLOCAL memory)
@@ -110,15 +131,12 @@ LPVOID WINAPI LocalLock(HLOCAL memory)
 
 BOOL WINAPI LocalUnlock(HLOCAL memory)
 {
-    UNREFERENCED_PARAMETER(memory);
-    SetLastError(NO_ERROR);
-    return FALSE;
+    return GlobalUnlock(memory);
 }
 
 HLOCAL WINAPI LocalFree(HLOCAL memory)
 {
-    free(memory);
-    return NULL;
+    return GlobalFree(memory);
 }
 
 PVOID WINAPI SecureZeroMemory(PVOID memory, SIZE_T size)
