@@ -18,6 +18,9 @@ var zeros = strings.Repeat("0", 32)
 
 var directive = regexp.MustCompile(`([a-z]+)="?([^",]*)"?`)
 
+// responseDirective is where the digest stands in an answer.
+var responseDirective = regexp.MustCompile(`response=([0-9a-f]{32})`)
+
 // digestOf is the response of RFC 2831, section 2.1.2.1, from the client's side.
 func digestOf(challenge, name, secret string) string {
 	d := directives(challenge)

@@ -241,11 +241,11 @@ func (x *Exchange) next(ctx context.Context, in []byte) ([]byte, Code, string) {
 func (x *Exchange) fail(code Code, detail string) ([]byte, Code, string) {
 	x.state = closed
 	x.Close()
-	if i := code.info(); i.use == inside {
-		if detail == "" {
-			detail = i.text
-		}
-		return nil, SASL_BADAUTH, i.name + ": " + detail
+	if detail == "" {
+		detail = code.Text()
+	}
+	if code.info().use == inside {
+		return nil, SASL_BADAUTH, code.String() + ": " + detail
 	}
 	return nil, code, detail
 }
