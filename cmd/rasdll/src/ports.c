@@ -25,10 +25,13 @@ struct lent {
     size_t size; /* of map */
 };
 
+/* Where a transaction stands. A Complete that comes while End runs, or after it was put off, is the one that is owed (rule E3). */
+enum stage { DIALOG, ENDING, PAID, DEFERRED, CLOSED };
+
 struct port {
     struct port *next;
     uint32_t hport;
-    bool open;
+    enum stage stage;
     struct lent send, recv;
     DWORD send_size, recv_size;
     char device_name[MAX_DEVICE_NAME + 1];
@@ -83,7 +86,6 @@ static struct port *new_port(const struct opening *o)
     if (p == NULL)
         return NULL;
     p->hport = o->hport;
-    p->open = true;
     p->send_size = min(o->send_size, BUFFER_SIZE);
     p->recv_size = min(o->recv_size, BUFFER_SIZE);
     memcpy(p->device_name, o->device_name, sizeof(p->device_name));
@@ -99,7 +101,7 @@ static struct port *find(uint32_t hport)
 {
     struct port *p;
 
-    for (p = ports; p != NULL && (p->hport != hport || !p->open); p = p->next)
+    for (p = ports; p != NULL && (p->hport != hport || p->stage == CLOSED); p = p->next)
         ;
     return p;
 }
@@ -125,12 +127,12 @@ static void close_port(uint32_t hport)
     p = find(hport);
     if (p != NULL) {
         cancel_receive(p);
-        p->open = false;
+        p->stage = CLOSED;
         madvise(p->send.map, p->send.size, MADV_DONTNEED);
         madvise(p->recv.map, p->recv.size, MADV_DONTNEED);
     }
     for (place = &ports; (p = *place) != NULL;) {
-        if (!p->open && ++closed > QUARANTINE) {
+        if (p->stage == CLOSED && ++closed > QUARANTINE) {
             *place = p->next;
             free_port(p);
         } else {
@@ -264,6 +266,7 @@ static void WINAPI dialog_complete(const void *message)
     char params[BASE64_SIZE(UNLEN + 1) + BASE64_SIZE(DNLEN + 1) + 128], user[BASE64_SIZE(UNLEN + 1)], domain[BASE64_SIZE(DNLEN + 1)];
     struct dword_message m;
     struct port *p;
+    bool last = false;
     int n;
 
     if (link_is_fork() || message == NULL)
@@ -280,8 +283,12 @@ static void WINAPI dialog_complete(const void *message)
         memcpy(m.domain, wide->Domain, sizeof(m.domain));
     }
     pthread_mutex_lock(&lock);
-    if ((p = find(m.hport)) != NULL)
+    if ((p = find(m.hport)) != NULL) {
         cancel_receive(p);
+        last = p->stage == DEFERRED;
+        if (p->stage == ENDING)
+            p->stage = PAID;
+    }
     pthread_mutex_unlock(&lock);
     if (p == NULL)
         return; /* rule C1 */
@@ -291,6 +298,8 @@ static void WINAPI dialog_complete(const void *message)
                  "\"hport\":%" PRIu32 ",\"msgid\":%" PRIu32 ",\"error\":%" PRIu32 ",\"user64\":\"%s\",\"domain64\":\"%s\"", m.hport, m.id,
                  m.error, user, domain);
     link_ask("DialogComplete", params, (size_t)n); /* once it is answered, no ReceiveDone is on its way */
+    if (last)
+        close_port(m.hport);
 }
 
 FARPROC port_function(const char *name)
@@ -370,17 +379,34 @@ DWORD port_begin(const struct opening *o)
     return code;
 }
 
+/* Moves a port from one stage to another; false if it was not in the first. */
+static bool move(uint32_t hport, enum stage from, enum stage to)
+{
+    struct port *p;
+    bool moved;
+
+    pthread_mutex_lock(&lock);
+    p = find(hport);
+    moved = p != NULL && p->stage == from;
+    if (moved)
+        p->stage = to;
+    pthread_mutex_unlock(&lock);
+    return moved;
+}
+
 DWORD port_end(uint32_t hport)
 {
     typedef DWORD (WINAPI *end_handle)(HANDLE);
     typedef DWORD (WINAPI *end_dword)(DWORD);
     DWORD code;
 
+    if (!move(hport, DIALOG, ENDING))
+        die("the host ended hport %" PRIu32 ", which is not open", hport);
     if (library.hport == HPORT_DWORD)
         code = ((end_dword)library.end)(hport);
     else
         code = ((end_handle)library.end)((HANDLE)(uintptr_t)hport);
-    if (code != NO_ERROR)
+    if (code != NO_ERROR || !move(hport, ENDING, DEFERRED))
         close_port(hport);
     return code;
 }
