@@ -76,7 +76,7 @@ func sharedFolder(t testing.TB) string {
 // once builds a thing that the run needs, the first time it is needed.
 func once(t testing.TB, name string, build func(path string) error) string {
 	t.Helper()
-	path := filepath.Join(built.folder, name)
+	path := filepath.Join(built.folder, strings.ReplaceAll(name, "=", "-")) // env(1) takes a = for its own
 	built.mu.Lock()
 	defer built.mu.Unlock()
 	err, known := built.done[name]
@@ -141,16 +141,14 @@ func privateCopy(t testing.TB, spec string) string {
 	return path
 }
 
-// rasdll builds the helper program and returns its path.
-func rasdll(t testing.TB) string {
+// rasdll builds the program that runs libraries, with the sanitizers that are named, and returns its path.
+func rasdll(t testing.TB, sanitizers ...string) string {
 	t.Helper()
 	need(t, "gcc", "gcc")
-	return once(t, "rasdll", func(path string) error {
-		found, err := filepath.Glob("../../cmd/rasdll/src/*.c")
-		if err != nil {
-			return err
-		}
-		cmd := exec.Command("gcc", append(found, "-o", path)...)
+	need(t, "make", "make")
+	return once(t, "rasdll"+strings.Join(sanitizers, "-"), func(path string) error {
+		cmd := exec.Command("make", "-f", "cmd/rasdll/rules.mk", "rasdll", "RASDLL="+path, "RASDLL_SANITIZE="+strings.Join(sanitizers, ","))
+		cmd.Dir = "../.."
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", cmd, err, out)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"rashost/internal/config"
 	"rashost/plugin"
 )
 
@@ -74,6 +75,7 @@ func TestFaultsOfOptions(t *testing.T) {
 		`registry: {'HKXX\A\B': x}`:                "there are HKLM",
 		`registry: {'HKLM\A\B': -1}`:               "0 to 4294967295",
 		`registry: {'HKLM\A\B': 4294967296}`:       "0 to 4294967295",
+		`registry: {'HKLM\LONG\B': x}`:             "the limit is 480",
 		`registry: {'HKLM\A\B': true}`:             "must be a text",
 		`registry: {'HKLM\A\B': [x]}`:              "must be a text",
 		`registry: {'HKLM\A\B': "a\nb"}`:           "line end",
@@ -81,6 +83,7 @@ func TestFaultsOfOptions(t *testing.T) {
 		`registry: {'HKLM\A\B': x, 'hklm\a\b': y}`: "twice",
 	} {
 		s := setup(new(logText), Options{})
+		text = strings.ReplaceAll(text, "LONG", strings.Repeat("k", pathMax))
 		s.Decode = func(into any) error { return yaml.Unmarshal([]byte("library: /nowhere/gate.so\n"+text), into) }
 		if p, err := New(s); err == nil || p != nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: got %v, %v; want an error with %q", text, p, err, says)
@@ -126,5 +129,40 @@ func TestRegistryFile(t *testing.T) {
 	}
 	if _, err := os.Stat(folder); !os.IsNotExist(err) {
 		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+// The options as they stand in a configuration, through its own decoder.
+func TestOptionsOfConfiguration(t *testing.T) {
+	var d config.Dialog
+	text := `options:
+  library: gate.so
+  hport: dword
+  safe: line
+  read: [/srv/cards]
+  registry:
+    HKLM\SOFTWARE\Acme\Server: radius1
+    'HKLM\SOFTWARE\Acme\Port': 1812
+    "HKLM\\SOFTWARE\\Acme\\Timeout": 0x10
+    HKLM\SOFTWARE\Acme\Code: "0042"
+`
+	if err := yaml.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatal(err)
+	}
+	var o Options
+	if err := d.DecodeOptions(&o); err != nil {
+		t.Fatal(err)
+	}
+	values, err := parseRegistry(o.Registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "HKLM\\SOFTWARE\\Acme\tCode\tsz\t0042\nHKLM\\SOFTWARE\\Acme\tPort\tdword\t1812\n" +
+		"HKLM\\SOFTWARE\\Acme\tServer\tsz\tradius1\nHKLM\\SOFTWARE\\Acme\tTimeout\tdword\t16\n"
+	if got := string(encode(values)); got != want {
+		t.Errorf("registry:\n%swant:\n%s", got, want)
+	}
+	if o.Library != "gate.so" || o.HPort != "dword" || o.Safe != "line" || len(o.Read) != 1 {
+		t.Errorf("got %+v", o)
 	}
 }

@@ -36,19 +36,19 @@ func TestMishaps(t *testing.T) {
 		want result
 	}{
 		{"ok", granted("well")},
-		{"defer", granted("well")},                            // rule E3
-		{"defer-worse", refused("well")},                      // rule E5
-		{"defer-error", failed(errorCancelled).of("well")},    // rule E5
-		{"defer-other", failed(plugin.ErrorInvalidParameter)}, // rule E5: another user
-		{"defer-forever", overdue()},                          // rule E4
-		{"crash", failed(plugin.ErrorProcessAborted)},         // contract 1.12
-		{"crash-after", failed(plugin.ErrorProcessAborted)},   // a success that its library has not survived
-		{"stop-process", failed(plugin.ErrorProcessAborted)},  // ExitProcess
-		{"twice", refused("well")},                            // rule C2
-		{"long-name", failed(plugin.ErrorInvalidData)},        // rule C5: 257 bytes and no NUL
-		{"no-name", failed(plugin.ErrorInvalidParameter)},     // rule C3
-		{"bad-verdict", failed(plugin.ErrorInvalidParameter)}, // rule C4
-		{"error", failed(plugin.ErrorAccessDenied)},           // a code that is not Raserror.h's
+		{"defer", granted("well")},                                     // rule E3
+		{"defer-worse", refused("well")},                               // rule E5
+		{"defer-error", failed(errorCancelled).of("well")},             // rule E5
+		{"defer-other", failed(plugin.ErrorInvalidParameter)},          // rule E5: another user
+		{"defer-forever", overdue()},                                   // rule E4
+		{"crash", failed(plugin.ErrorProcessAborted)},                  // contract 1.12
+		{"crash-after", failed(plugin.ErrorProcessAborted).of("well")}, // a success that its library has not survived
+		{"stop-process", failed(plugin.ErrorProcessAborted)},           // ExitProcess
+		{"twice", refused("well")},                                     // rule C2
+		{"long-name", failed(plugin.ErrorInvalidData)},                 // rule C5: 257 bytes and no NUL
+		{"no-name", failed(plugin.ErrorInvalidParameter)},              // rule C3
+		{"bad-verdict", failed(plugin.ErrorInvalidParameter)},          // rule C4
+		{"error", failed(plugin.ErrorAccessDenied)},                    // a code that is not Raserror.h's
 		{"something that it has not got", refused("(unknown mishap)")},
 	} {
 		t.Run(tc.what, func(t *testing.T) {
@@ -90,27 +90,26 @@ func TestSpinAfterDrop(t *testing.T) {
 func TestWaitsForEver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "mishap.c", Options{})
-	waits := r.call("line1")
-	waits.send("wait\r")
-	waits.expect("Waiting. ")
-	waits.hangUp()
-	waits.want(dropped())
-	r.next(t)
-	r.gone()
-
-	limit := result{dialog.LimitReached, 0, plugin.ErrorRequestTimeout, plugin.EventAuthTimeout, ""}
-	never, waits := r.call("line2"), r.call("line3")
+	never, waits, lost := r.call("line1"), r.call("line2"), r.call("line3")
 	never.send("never\r")
 	waits.send("wait\r")
+	lost.send("wait\r")
 	never.expect("Never. ")
 	waits.expect("Waiting. ")
+	lost.expect("Waiting. ")
+	lost.hangUp()
+	lost.want(dropped())
+	r.next(t)
+	limit := result{dialog.LimitReached, 0, plugin.ErrorRequestTimeout, plugin.EventAuthTimeout, ""}
 	never.want(limit)
 	waits.want(limit)
 	r.next(t)
+	r.gone()
 }
 
 // What goes wrong in Begin, or before it has returned (rules B3, B4, B5, E2).
 func TestBeginMishaps(t *testing.T) {
+	t.Parallel()
 	for device, want := range map[string]result{
 		"begin refuses":               beginFailed(errorNoMoreItems),
 		"begin pends":                 beginFailed(plugin.Pending),
@@ -145,6 +144,7 @@ func TestStrays(t *testing.T) {
 		{"abort", failed(plugin.ErrorProcessAborted)},
 		{"close", failed(plugin.ErrorProcessAborted)},
 		{"fork", granted("well")},
+		{"fork-and-talk", refused("well")},
 		{"print", granted("well")},
 		{"read", granted("well")},
 		{"overrun", failed(plugin.ErrorProcessAborted)},

@@ -27,8 +27,11 @@ var roots = []string{
 	"HKLM", "HKEY_LOCAL_MACHINE", "HKCU", "HKEY_CURRENT_USER", "HKCR", "HKEY_CLASSES_ROOT", "HKU", "HKEY_USERS",
 }
 
-// registryMax is the longest text of the registry's file, in bytes.
-const registryMax = 1 << 20
+// Bounds, in bytes. rasdll has the same.
+const (
+	pathMax     = 480     // a key and its value's name
+	registryMax = 1 << 20 // the registry's file
+)
 
 // parseRegistry reads the option.
 func parseRegistry(option map[string]any) ([]value, error) {
@@ -68,6 +71,9 @@ func parseValue(path string, data any) (value, error) {
 		v.kind, v.data = "dword", strconv.Itoa(d)
 	default:
 		return value{}, errors.New("must be a text (REG_SZ) or a whole number (REG_DWORD); write \"...\" around a text that looks like something else")
+	}
+	if len(path) > pathMax {
+		return value{}, fmt.Errorf("has %d bytes, the limit is %d", len(path), pathMax)
 	}
 	if strings.ContainsAny(path+v.data, "\t\r\n\x00") {
 		return value{}, errors.New("a tab, a line end or a NUL cannot be passed on")

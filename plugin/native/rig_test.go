@@ -96,8 +96,9 @@ func newRig(t testing.TB, library string, o Options, change ...func(s *plugin.Se
 	return r
 }
 
-// close ends the plugin; nothing of the library may be left then.
-func (r *rig) close() {
+// shutdown ends the calls and then the plugin.
+func (r *rig) shutdown() {
+	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := r.host.Shutdown(ctx); err != nil {
@@ -106,6 +107,11 @@ func (r *rig) close() {
 	if err := r.plugin.Close(); err != nil {
 		r.t.Errorf("Close: %v", err)
 	}
+}
+
+// close is shutdown; nothing of the library may be left then.
+func (r *rig) close() {
+	r.shutdown()
 	r.gone()
 	if r.t.Failed() {
 		r.t.Logf("log:\n%s", r.log)
@@ -156,7 +162,7 @@ func (r *rig) call(line string) *call {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c := &call{t: r.t, conn: far, cancel: cancel, done: make(chan struct{}), changed: make(chan struct{})}
 	o := r.o
-	o.Call = plugin.Call{ID: "call-" + line, Line: line}
+	o.Call = plugin.Call{ID: "call-" + line, Line: line, DeviceName: o.DeviceName}
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)

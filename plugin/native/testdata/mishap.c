@@ -106,7 +106,7 @@ static void Happen(LPCSTR psz)
     } else if (lstrcmp(psz, "defer-error") == 0) {
         Defer(SECURITYMSG_ERROR, "");
     } else if (lstrcmp(psz, "defer-other") == 0) {
-        Defer(SECURITYMSG_SUCCESS, "somebody else");
+        Defer(SECURITYMSG_SUCCESS, "another");
     } else if (lstrcmp(psz, "defer-forever") == 0) {
         g_dwEnd = NO_ERROR;
         Complete(SECURITYMSG_SUCCESS, 0, "well");

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static HPORT g_hPort;
@@ -44,11 +45,13 @@ static void Happen(const char *what)
         Complete(SECURITYMSG_SUCCESS, "well");
     } else if (strcmp(what, "fork-and-talk") == 0) {
         /* The child reports a success of its own, and the parent a refusal once the child is done. */
-        if (fork() == 0) {
+        pid_t child = fork();
+
+        if (child == 0) {
             Complete(SECURITYMSG_SUCCESS, "child");
             _exit(0);
         }
-        sleep(1);
+        waitpid(child, NULL, 0);
         Complete(SECURITYMSG_FAILURE, "well");
     } else if (strcmp(what, "close") == 0) {
         for (i = 0; i < 1024; i++)
