@@ -39,25 +39,23 @@ func needs(t *testing.T, program, debian string) {
 type line struct {
 	t      *testing.T
 	caller *os.File // the far end
-	log    *logBuffer
 	done   chan dialog.Outcome
 	served chan string // what the service was told
 }
 
 // open starts a call. Whoever is let in reaches a mailbox that is always empty.
-func open(t *testing.T, options string) *line {
+func open(t *testing.T, p *Plugin) *line {
 	t.Helper()
 	far, name := openPTY(t)
-	l := openOn(t, options, openTTY(t, name))
+	l := openOn(t, p, openTTY(t, name))
 	l.caller = far
 	return l
 }
 
 // openOn starts a call on one end of a pty.
-func openOn(t *testing.T, options string, ours *os.File) *line {
+func openOn(t *testing.T, p *Plugin, ours *os.File) *line {
 	t.Helper()
-	p, log := realPlugin(t, options)
-	l := &line{t: t, log: log, done: make(chan dialog.Outcome, 1), served: make(chan string, 1)}
+	l := &line{t: t, done: make(chan dialog.Outcome, 1), served: make(chan string, 1)}
 	host := dialog.New(nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	finished := make(chan struct{})
@@ -287,6 +285,10 @@ func mailClients() []mailClient {
 
 // TestMailClients: stock programs log in over a pty, and with a wrong password they do not.
 func TestMailClients(t *testing.T) {
+	plugins := map[string]*Plugin{}
+	for _, profile := range []string{profilePOP3, profileSMTP} {
+		plugins[profile], _ = realPlugin(t, allOf+"profile: "+profile+"\n")
+	}
 	for _, c := range mailClients() {
 		if c.user == "" {
 			c.user = "alice"
@@ -297,12 +299,12 @@ func TestMailClients(t *testing.T) {
 			}
 			t.Run(strings.Join([]string{c.program, c.profile, c.mechanism, password}, " "), func(t *testing.T) {
 				needs(t, c.program, c.debian)
-				l := open(t, allOf+"profile: "+c.profile+"\n")
+				l := open(t, plugins[c.profile])
 				said, content := l.run("Subject: x\r\n\r\nx\r\n", c.program, c.args(l.port(), c.mechanism, c.user, password)...)
 				out := l.outcome()
 				right := password == secret
 				if out.Granted() != right || right && out.User != c.user {
-					t.Errorf("outcome %v, %q, %v\n%s\n%s", out.Verdict, out.User, out.Ended, said, l.log)
+					t.Errorf("outcome %v, %q, %v\n%s", out.Verdict, out.User, out.Ended, said)
 				}
 				if content != right {
 					t.Errorf("the client is content: %v\n%s", content, said)
@@ -329,7 +331,8 @@ func TestSwaksOnTheLineItself(t *testing.T) {
 	for _, password := range []string{secret, "wrong"} {
 		t.Run(password, func(t *testing.T) {
 			far, name := openPTY(t)
-			l := openOn(t, allOf+"profile: smtp\n", far)
+			p, _ := realPlugin(t, allOf+"profile: smtp\n")
+			l := openOn(t, p, far)
 			said, _ := l.run("", "swaks", "--pipe", "socat STDIO FILE:"+name+",rawer", "--auth", "CRAM-MD5", "--auth-user", "alice",
 				"--auth-password", password, "--quit-after", "AUTH", "--helo", "mail.example")
 			out, right := l.outcome(), password == secret

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"rashost/plugin"
 	"rashost/plugin/sasl/exchange"
@@ -56,9 +57,16 @@ func realPlugin(t testing.TB, options string) (*Plugin, *logBuffer) {
 		t.Fatal(err)
 	}
 	p, _ := made.(*Plugin)
-	p.attemptLog = users.NewAttempts(0, nil)
+	p.attemptLog = patient{}
 	return p, log
 }
+
+// patient lets nobody wait.
+type patient struct{}
+
+func (patient) Failed(string, string)              {}
+func (patient) Succeeded(string, string)           {}
+func (patient) Delay(string, string) time.Duration { return 0 }
 
 // Every mechanism of the exchange can be enabled, and New finds what each needs.
 func TestEveryMechanismStarts(t *testing.T) {

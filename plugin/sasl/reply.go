@@ -134,7 +134,7 @@ func replyTo(code exchange.Code) reply {
 		return replyEncrypt
 	case exchange.SASL_TRANS:
 		return replyTransition
-	case exchange.SASL_TRYAGAIN, exchange.SASL_UNAVAIL, exchange.SASL_NOMEM:
+	case exchange.SASL_TRYAGAIN, exchange.SASL_UNAVAIL, exchange.SASL_NOMEM, exchange.SASL_CONFIGERR:
 		return replyTemporary
 	default:
 		return replyDenied

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,8 +84,11 @@ type scripted struct {
 }
 
 func (x *scripted) Start(_ context.Context, mechanism string, initial []byte) ([]byte, exchange.Code, string) {
-	x.rig.starts = append(x.rig.starts, start{mechanism, initial != nil, string(initial)})
 	x.mechanism = mechanism
+	if !slices.Contains(x.rig.options.Mechanisms, mechanism) {
+		return nil, exchange.SASL_NOMECH, "unknown"
+	}
+	x.rig.starts = append(x.rig.starts, start{mechanism, initial != nil, string(initial)})
 	switch {
 	case mechanism == "CRAM-MD5" && initial != nil:
 		return nil, exchange.SASL_BADPROT, "initial response to a server-first mechanism"
