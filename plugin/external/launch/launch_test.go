@@ -277,6 +277,47 @@ func TestManyStartsLeakNothing(t *testing.T) {
 	}
 }
 
+// TestHostWithoutFilesLeft: a start that fails half-way gives back what it had.
+func TestHostWithoutFilesLeft(t *testing.T) {
+	s := shell(t, `exit 0`)
+	if err := begin(t, s).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Error(err)
+		}
+	})
+	files, groups, failed := openFiles(t), ownCgroups(t), 0
+	for room := range uint64(24) {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(files) + room, Max: old.Max}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Start(s)
+		if err != nil {
+			failed++
+			continue
+		}
+		end(p)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+	if failed == 0 || failed == 24 {
+		t.Errorf("%d of 24 starts failed", failed)
+	}
+	if now := openFiles(t); now > files {
+		t.Errorf("%d files are open, before there were %d", now, files)
+	}
+	if now := ownCgroups(t); now > groups {
+		t.Errorf("%d control groups, before there were %d", now, groups)
+	}
+}
+
 func TestKillFromManyGoroutines(t *testing.T) {
 	p := begin(t, shell(t, `exec sleep 1000`))
 	done := make(chan struct{})

@@ -31,10 +31,14 @@ func status(t *testing.T, s Spec) map[string]string {
 
 func TestAccountAndPrivileges(t *testing.T) {
 	needRoot(t)
+	old, err := syscall.Getgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := syscall.Setgroups([]int{0, 4, 5}); err != nil { // groups that a program must not inherit
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = syscall.Setgroups([]int{0}) })
+	t.Cleanup(func() { _ = syscall.Setgroups(old) })
 	nobody, err := user.Lookup("nobody")
 	if err != nil {
 		t.Fatal(err)
