@@ -240,3 +240,5 @@ func TestOTPRace(t *testing.T) {
 		t.Errorf("%d got in", in)
 	}
 }
+
+func hexOf(v uint64) string { return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, v)) }
