@@ -31,33 +31,53 @@ func unmapProgram() error {
 	if err != nil {
 		return err
 	}
-	maps, err := os.ReadFile("/proc/self/maps")
+	maps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return err
 	}
 	var faults []error
-	for line := range strings.Lines(string(maps)) {
-		start, end, ok := readOnlyMapping(line, path)
-		if !ok {
-			continue
-		}
-		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, start, end-start, unix.MADV_DONTNEED); errno != 0 {
+	for _, m := range droppable(string(maps), path) {
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.start, m.end-m.start, unix.MADV_DONTNEED); errno != 0 {
 			faults = append(faults, errno)
 		}
 	}
 	return errors.Join(faults...)
 }
 
-// readOnlyMapping reads a line of /proc/PID/maps. ok says that it is a private mapping of the file that cannot be written to, so that
-// nothing is lost with it.
-func readOnlyMapping(line, path string) (start, end uintptr, ok bool) {
+// mapping is a piece of this process's memory, from start to before end.
+type mapping struct{ start, end uintptr }
+
+// droppable lists, from the text of /proc/PID/smaps, the mappings of the file at path that nothing is lost with: private, not writable, and
+// all of it still as in the file. What the dynamic linker has relocated and then protected is not writable either, but no longer the file's.
+func droppable(smaps, path string) []mapping {
+	var all []mapping
+	var current mapping
+	candidate := false
+	for line := range strings.Lines(smaps) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0:
+		case !strings.HasSuffix(fields[0], ":"):
+			current, candidate = readOnlyMapping(line, path)
+		case candidate && fields[0] == "Anonymous:":
+			if len(fields) == 3 && fields[1] == "0" {
+				all = append(all, current)
+			}
+			candidate = false
+		}
+	}
+	return all
+}
+
+// readOnlyMapping reads the head of a mapping. ok says that it is a private one of the file and cannot be written to.
+func readOnlyMapping(line, path string) (m mapping, ok bool) {
 	// 00400000-00b0c000 r-xp 00000000 fe:00 1234    /usr/bin/rashost
 	fields := strings.Fields(line)
 	if len(fields) < 6 || (fields[1] != "r-xp" && fields[1] != "r--p") || strings.Join(fields[5:], " ") != path {
-		return 0, 0, false
+		return m, false
 	}
 	from, to, _ := strings.Cut(fields[0], "-")
 	first, err := strconv.ParseUint(from, 16, 64)
 	last, err2 := strconv.ParseUint(to, 16, 64)
-	return uintptr(first), uintptr(last), err == nil && err2 == nil && first < last
+	return mapping{uintptr(first), uintptr(last)}, err == nil && err2 == nil && first < last
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,10 +22,34 @@ func TestOnlyReadOnlyMappingsOfTheProgramAreDropped(t *testing.T) {
 		"zzz-00400000 r-xp 00000000 fe:00 12   /opt/my programs/rashost\n":                 false,
 		"\n": false,
 	} {
-		start, end, ok := readOnlyMapping(line, program)
-		if ok != want {
-			t.Errorf("readOnlyMapping(%q) = %x, %x, %v; want %v", line, start, end, ok, want)
+		if m, ok := readOnlyMapping(line, program); ok != want {
+			t.Errorf("readOnlyMapping(%q) = %x, %v; want %v", line, m, ok, want)
 		}
+	}
+}
+
+// TestRelocatedPagesStay: in a program with a dynamic linker, which every build with cgo is, the pages that the linker has filled in are
+// read-only and not the file's any more. Dropped, they come back as zeros, and the program crashes when it ends.
+func TestRelocatedPagesStay(t *testing.T) {
+	const smaps = `55d0c5a00000-55d0c5b00000 r-xp 00001000 fe:00 12   /usr/bin/rashost
+Size:               1024 kB
+Anonymous:             0 kB
+VmFlags: rd ex mr mw me
+55d0c5b00000-55d0c5b04000 r--p 00101000 fe:00 12   /usr/bin/rashost
+Private_Dirty:        16 kB
+Anonymous:            16 kB
+VmFlags: rd mr mw me ac
+55d0c5b04000-55d0c5b05000 rw-p 00105000 fe:00 12   /usr/bin/rashost
+Anonymous:             0 kB
+55d0c5b05000-55d0c5b06000 r--p 00106000 fe:00 12   /usr/bin/rashost
+55d0c5c00000-55d0c5d00000 r--p 00000000 fe:00 13   /usr/lib/libc.so.6
+Anonymous:             0 kB
+55d0c5e00000-55d0c5f00000 r--p 00200000 fe:00 12   /usr/bin/rashost
+Anonymous:             0 kB
+`
+	want := []mapping{{0x55d0c5a00000, 0x55d0c5b00000}, {0x55d0c5e00000, 0x55d0c5f00000}}
+	if got := droppable(smaps, "/usr/bin/rashost"); !slices.Equal(got, want) {
+		t.Errorf("got %x, want %x", got, want)
 	}
 }
 
