@@ -51,7 +51,7 @@ func New(rw io.ReadWriter) *Caller { return &Caller{rw: rw} }
 
 // ExpectError says that a text did not come.
 type ExpectError struct {
-	// Want is the text. Got is the end of what came instead, at most 200 bytes, unescaped.
+	// Want is the text, quoted; of several, all with "or" between them. Got is the end of what came instead, at most 200 bytes, unescaped.
 	Want, Got string
 	// Err says why the wait ended: io.EOF, or the cause of the context.
 	Err error
@@ -59,7 +59,7 @@ type ExpectError struct {
 
 // Error shows what came instead, escaped.
 func (e *ExpectError) Error() string {
-	return fmt.Sprintf("caller: %q did not come (%v); last came %s", e.Want, e.Err, strconv.QuoteToASCII(e.Got))
+	return fmt.Sprintf("caller: %s did not come (%v); last came %s", e.Want, e.Err, strconv.QuoteToASCII(e.Got))
 }
 
 // Unwrap returns Err.
@@ -86,9 +86,18 @@ func (c *Caller) ExpectAny(ctx context.Context, texts ...string) (int, string, e
 		}
 		if err := c.more(ctx); err != nil {
 			got := string(c.buf[max(0, len(c.buf)-tailShown):])
-			return -1, string(c.buf), &ExpectError{Want: strings.Join(texts, `" or "`), Got: got, Err: err}
+			return -1, string(c.buf), &ExpectError{Want: alternatives(texts), Got: got, Err: err}
 		}
 	}
+}
+
+// alternatives are texts in quotes.
+func alternatives(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = strconv.QuoteToASCII(t)
+	}
+	return strings.Join(quoted, " or ")
 }
 
 func first(buf []byte, texts []string) (index, end int) {
