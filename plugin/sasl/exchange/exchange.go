@@ -176,8 +176,8 @@ func (x *Exchange) Start(ctx context.Context, mechanism string, initial []byte) 
 	return x.next(ctx, initial)
 }
 
-// Step takes the client's next message (sasl_server_step). It returns what Start does. Before a start it is SASL_NOMECH, after SASL_OK or
-// an error SASL_FAIL.
+// Step takes the client's next message (sasl_server_step), of which nil is an empty one. It returns what Start does. Before a start it is
+// SASL_NOMECH, after SASL_OK or an error SASL_FAIL. Messages stay the caller's, to wipe.
 func (x *Exchange) Step(ctx context.Context, in []byte) (out []byte, code Code, detail string) {
 	switch {
 	case x == nil:
@@ -185,7 +185,10 @@ func (x *Exchange) Step(ctx context.Context, in []byte) (out []byte, code Code, 
 	case x.state == fresh:
 		return x.fail(SASL_NOMECH, "a step without a start")
 	case x.state == running:
-		return x.next(ctx, append([]byte{}, in...))
+		if in == nil {
+			in = []byte{}
+		}
+		return x.next(ctx, in)
 	case x.state == proven && len(in) == 0:
 		x.state = done
 		return nil, SASL_OK, ""
@@ -218,7 +221,6 @@ func (x *Exchange) pick(name string) (mechanism, Code, string) {
 
 // next lets the mechanism take a message, and keeps the rules that hold for all of them.
 func (x *Exchange) next(ctx context.Context, in []byte) ([]byte, Code, string) {
-	defer clear(in)
 	if len(in) > maxMessage {
 		return x.fail(SASL_BADPROT, "the message is too long")
 	}

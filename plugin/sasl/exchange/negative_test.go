@@ -154,11 +154,8 @@ func TestSCRAMRefusesTheFirstMessage(t *testing.T) {
 	})
 	const answer = "r=abc3rfcNHYJY1ZVvWVs7j,s=MDEyMzQ1Njc4OWFiY2RlZg==,i=15000"
 	for _, ok := range []string{
-		"n,,n=alice,r=abc", "y,,n=alice,r=abc", "n,a=ALICE,n=alice,r=abc", "n,,n=alice,r=abc,x=y,z==,", "n,,n=\uff41lice,r=abc",
+		"n,,n=alice,r=abc", "y,,n=alice,r=abc", "n,a=ALICE,n=alice,r=abc", "n,,n=alice,r=abc,x=y,z==", "n,,n=\uff41lice,r=abc",
 	} {
-		if strings.HasSuffix(ok, ",") {
-			ok = strings.TrimSuffix(ok, ",")
-		}
 		play(t, pinned(newBook(t), "3rfcNHYJY1ZVvWVs7j"), "SCRAM-SHA-256", turn{ok, answer, SASL_CONTINUE, ""})
 	}
 	// =2C and =3D are a comma and an equals sign, each read once.

@@ -20,7 +20,7 @@ type otpResponse struct {
 
 // What is wrong with a response, for a log.
 var (
-	errOTPKind       = errors.New("the response is none of hex:, word:, init-hex: and init-word:")
+	errOTPKind       = errors.New("the response is none of hex:, word:, init-hex: and init-word: with what belongs there")
 	errOTPHex        = errors.New("the one-time password is not 16 hex digits")
 	errOTPWords      = errors.New("the one-time password is not six words of the dictionary")
 	errOTPParity     = errors.New("the two bits of parity in the six words are wrong")

@@ -126,7 +126,9 @@ func TestVectorsOTP(t *testing.T) {
 		return &book{people: map[string]users.Account{"tim": {Name: "tim", OTP: &users.OTP{Algorithm: algorithm, Seed: seed, Sequence: n, Last: last}}}}
 	}
 	challenge := turn{"\x00tim", "otp-md5 499 ke1234 ext", SASL_CONTINUE, ""}
-	for _, answer := range []string{"hex:5bf075d9959d036f", "word:BOND FOGY DRAB NE RISE MART", "init-hex:5bf075d9959d036f:md5 499 ke1235:3712dcb4aa5316c1"} {
+	for _, answer := range []string{
+		"hex:5bf075d9959d036f", "word:BOND FOGY DRAB NE RISE MART", "init-hex:5bf075d9959d036f:md5 499 ke1235:3712dcb4aa5316c1",
+	} {
 		b := account("md5", "ke1234", passPhrase, 500)
 		play(t, New(config(b)), "OTP", challenge, turn{answer, "", SASL_OK, ""})
 		play(t, New(config(b)), "OTP", turn{"\x00tim", map[bool]string{
