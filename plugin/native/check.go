@@ -1,7 +1,7 @@
 package native
 
 import (
-	"fmt"
+	"bytes"
 	"io"
 	"path/filepath"
 	"strconv"
@@ -20,20 +20,24 @@ const (
 	reasonMax = 4096
 )
 
-// checkLibrary runs `rasdll --check` as the plugin will run. What rasdll says against the library is the error.
-func checkLibrary(s plugin.Setup, p external.Program) error {
+// checkLibrary runs `rasdll --check` as the plugin will run, for at most limit. What rasdll says against the library is the error.
+func checkLibrary(s plugin.Setup, p external.Program, limit time.Duration) error {
 	rasdll, library := p.Command[0], p.Command[len(p.Command)-1]
-	child, err := launch.Start(launch.Spec{
+	spec := launch.Spec{
 		Name: filepath.Base(library), Command: p.Command, Dir: p.Dir, Env: p.Env, User: s.User, Limits: s.Limits,
 		Read: p.Read, Write: p.Write, Log: s.Log,
-	})
+	}
+	if err := launch.Check(spec); err != nil {
+		return cannotLoad("%w", err)
+	}
+	child, err := launch.Start(spec)
 	if err != nil {
 		return cannotLoad("%w", err)
 	}
 	defer child.Stdout.Close()
 	defer child.Stderr.Close()
 	child.Stdin.Close()
-	timer := time.AfterFunc(checkLimit, child.Kill)
+	timer := time.AfterFunc(limit, child.Kill)
 	// What the library prints at load goes nowhere: only rasdll's own reason, on standard error, is wanted. Once the process is dead the
 	// launcher ends both.
 	drained := make(chan struct{})
@@ -48,28 +52,34 @@ func checkLibrary(s plugin.Setup, p external.Program) error {
 	late := !timer.Stop()
 	switch {
 	case late:
-		return cannotLoad("library %s was not loaded within %v", library, checkLimit)
+		return cannotLoad("library %s was not loaded within %v", library, limit)
+	case err != nil && len(bytes.TrimSpace(text)) == 0:
+		return cannotLoad("library %s: %s --check ended with %w", library, rasdll, err)
 	case err != nil:
-		return cannotLoad("library %s: %s", library, reason(text, fmt.Sprintf("%s --check ended with %v", rasdll, err)))
+		return cannotLoad("%s", reason(text))
 	}
 	return nil
 }
 
-// reason makes one line of what rasdll has written, fit for a screen; otherwise stands in for nothing.
-func reason(text []byte, otherwise string) string {
-	var parts []string
+// reason makes one line, fit for a screen, of what rasdll has written, which names the library.
+func reason(text []byte) string {
+	var b strings.Builder
 	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		line = strings.TrimPrefix(line, "rasdll: ")
-		if quoted := strconv.Quote(line); quoted != `"`+line+`"` {
+		line = strings.TrimPrefix(strings.TrimSpace(line), "rasdll: ")
+		if line == "" {
+			continue
+		}
+		if quoted := strconv.Quote(line); len(quoted) != len(line)+len(`""`) {
 			line = quoted
 		}
-		if line != "" {
-			parts = append(parts, line)
+		switch before := b.String(); {
+		case before == "":
+		case strings.HasSuffix(before, ":"):
+			b.WriteString(" ")
+		default:
+			b.WriteString("; ")
 		}
+		b.WriteString(line)
 	}
-	if len(parts) == 0 {
-		return otherwise
-	}
-	return strings.Join(parts, "; ")
+	return b.String()
 }

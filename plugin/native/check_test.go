@@ -1,12 +1,15 @@
 package native
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"rashost/plugin"
+	"rashost/plugin/external"
 )
 
 // fakeRasdll is a rasdll that does what script says when it is asked to check, and says hello otherwise.
@@ -40,8 +43,9 @@ func fakeLibrary(t testing.TB) string {
 // What rasdll says becomes one line, fit for a screen and bounded.
 func TestReason(t *testing.T) {
 	for script, want := range map[string]string{
-		`echo "rasdll: no such symbol: A" >&2; echo "rasdll: no such symbol: B" >&2; exit 1`: "gate.so: no such symbol: A; no such symbol: B",
-		`printf 'a \033[2J bell\n' >&2; exit 1`:                                              `gate.so: "a \x1b[2J bell"`,
+		`echo "rasdll: no such symbol: A" >&2; echo "rasdll: no such symbol: B" >&2; exit 1`: "native: no such symbol: A; no such symbol: B",
+		`printf 'rasdll: gate.so needs:\n  A\n\n  B\n' >&2; exit 1`:                          "native: gate.so needs: A; B",
+		`printf 'a \033[2J bell\n' >&2; exit 1`:                                              `native: "a \x1b[2J bell"`,
 		`exit 3`:                                                                             "ended with exit status 3",
 		`kill -SEGV $$`:                                                                      "ended with signal: segmentation fault",
 		`echo nothing; exit 1`:                                                               "ended with exit status 1",
@@ -127,3 +131,19 @@ func TestUserIsRequired(t *testing.T) {
 }
 
 var _ plugin.Factory = New
+
+// A library that is never done with loading ends the check, not the host.
+func TestCheckHasALimit(t *testing.T) {
+	library := fakeLibrary(t)
+	program := external.Program{Command: []string{fakeRasdll(t, "sleep 600"), "--check", library}, Kind: "native"}
+	err := checkLibrary(setup(new(logText), Options{}), program, 100*time.Millisecond)
+	var fault *LoadError
+	if !errors.As(err, &fault) || fault.Event != plugin.EventCannotLoadSecurity || !strings.Contains(err.Error(), "not loaded within 100ms") {
+		t.Errorf("got %v", err)
+	}
+	for end := time.Now().Add(patience); len(processes(library)) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the check is still running")
+		}
+	}
+}

@@ -281,3 +281,22 @@ func TestNoSecretIsLogged(t *testing.T) {
 		}
 	}
 }
+
+// Limits that leave room for the work do not disturb it: neither in the first look at the library nor in calls.
+func TestUnderLimits(t *testing.T) {
+	r := newRig(t, "clerk.cpp", Options{}, func(s *plugin.Setup) {
+		s.Limits = plugin.Limits{Memory: 512, FileSize: 1, CPU: 10, Files: 256, Processes: 64}
+	})
+	c := r.call("line1")
+	c.send("caller1\rsecret-1\r")
+	c.want(granted("caller1"))
+}
+
+// A limit that a library does not bear is found at load.
+func TestLimitsAreThoseOfCalls(t *testing.T) {
+	s := setup(new(logText), Options{Library: privateCopy(t, "clerk.cpp"), Rasdll: rasdll(t)})
+	s.Limits.Memory = 1
+	if p, err := New(s); err == nil || p != nil {
+		t.Errorf("got %v, %v; want an error: nothing runs in 1 MiB", p, err)
+	}
+}

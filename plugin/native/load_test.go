@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
 	"gopkg.in/yaml.v3"
 
 	"rashost/internal/config"
@@ -15,9 +16,9 @@ import (
 
 // A library that is missing, is none, or lacks something stops the start, and the error says what (events 20095 and 20096).
 func TestFaultsAtLoad(t *testing.T) {
-	folder := t.TempDir()
+	folder := sharedFolder(t)
 	text := filepath.Join(folder, "notes.so")
-	if err := os.WriteFile(text, []byte("This is no library.\n"), 0o644); err != nil {
+	if err := os.WriteFile(text, []byte(strings.Repeat("This is no library.\n", 10)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for name, tc := range map[string]struct {
@@ -29,12 +30,12 @@ func TestFaultsAtLoad(t *testing.T) {
 		"no library named":   {event: 20095, says: []string{"library is missing"}},
 		"no such file":       {path: filepath.Join(folder, "gate.so"), event: 20096, says: []string{"there is no library", "gate.so"}},
 		"a folder":           {path: folder, event: 20096, says: []string{"is no library", folder}},
-		"a text":             {path: text, event: 20096, says: []string{"notes.so"}},
+		"a text":             {path: text, event: 20096, says: []string{"notes.so", "invalid ELF header"}},
 		"no End":             {source: "half.c", event: 20096, says: []string{"RasSecurityDialogEnd"}},
 		"unresolved symbols": {source: "lost.c", event: 20096, says: []string{"AskTheMainframe", "ForgetTheMainframe"}},
 		"DllMain refuses":    {source: "visitor.c -DREFUSE_TO_LOAD", event: 20096, says: []string{"DllMain"}},
 		"size of HPORT":      {source: "oldtimer.c", event: 20096, says: []string{"hport"}},
-		"no rasdll":          {source: "usher.c", o: Options{Rasdll: filepath.Join(folder, "rasdll")}, event: 20096, says: []string{"rasdll"}},
+		"no rasdll":          {source: "usher.c", o: Options{Rasdll: filepath.Join(folder, "rasdll")}, event: 20096, says: []string{"there is no program", "rasdll"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := tc.o
@@ -123,6 +124,14 @@ func TestRegistryFile(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, %v; want %v", path, info.Mode(), err, want)
 		}
+	}
+	other, err := os.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.Errorf("the folder is not locked against those who tidy up: %v", err)
 	}
 	if err := f.remove(); err != nil {
 		t.Error(err)

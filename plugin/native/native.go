@@ -184,7 +184,7 @@ func (p *Plugin) load(s plugin.Setup, o Options, program external.Program) (plug
 		flags = append(flags, "--registry", p.registry.path)
 	}
 	program.Command = append(append([]string{rasdll, "--check"}, flags...), library)
-	if err := checkLibrary(s, program); err != nil {
+	if err := checkLibrary(s, program, checkLimit); err != nil {
 		return nil, err
 	}
 	if o.Safe != "" {
