@@ -15,19 +15,19 @@ import (
 	"rashost/plugin/sasl/client"
 )
 
-// exchangeOf holds a dialog in real time and returns the lines that the caller sees after each of those that it says. Words of a line
-// that are functions of the answers before it are not needed here: it is about messages whose right answer nobody knows.
+// exchangeOf holds a dialog in real time and returns the lines that the caller sees after each of those that it says.
 func exchangeOf(t *testing.T, p *Plugin, lines ...string) []string {
 	t.Helper()
-	return converse(t, p, func(say func(line string) string) {
+	return converse(t, p, func(say func(line string) string, _ func() string) {
 		for _, line := range lines {
 			say(line)
 		}
 	})
 }
 
-// converse holds a dialog in real time. script says lines and gets the answer to each; converse returns all answers.
-func converse(t *testing.T, p *Plugin, script func(say func(line string) string)) []string {
+// converse holds a dialog in real time. script says lines and gets the first line of the answer to each, and hears those that follow;
+// converse returns the first lines.
+func converse(t *testing.T, p *Plugin, script func(say func(line string) string, hear func() string)) []string {
 	t.Helper()
 	near, far := net.Pipe()
 	host := dialog.New(nil)
@@ -53,7 +53,7 @@ func converse(t *testing.T, p *Plugin, script func(say func(line string) string)
 		}
 		answers = append(answers, hear())
 		return answers[len(answers)-1]
-	})
+	}, hear)
 	_ = near.Close()
 	<-done
 	if err := host.Shutdown(t.Context()); err != nil {
@@ -88,8 +88,8 @@ func shape(answer string) string {
 }
 
 // wrongLogin is a login with a wrong secret, as far as it goes.
-func wrongLogin(mechanism, user string) func(say func(line string) string) {
-	return func(say func(line string) string) {
+func wrongLogin(mechanism, user string) func(say func(line string) string, hear func() string) {
+	return func(say func(line string) string, _ func() string) {
 		auth := "AUTH " + mechanism
 		switch mechanism {
 		case "PLAIN":
