@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 struct block {
-    alignas(16) size_t size;
-    BYTE bytes[];
+    size_t size;
+    alignas(16) BYTE bytes[];
 };
 
 static char process_heap; /* its address is the handle */
