@@ -49,6 +49,7 @@ func open(t *testing.T, p *Plugin) *line {
 	far, name := openPTY(t)
 	l := openOn(t, p, openTTY(t, name))
 	l.caller = far
+	t.Cleanup(func() { _ = far.Close() })
 	return l
 }
 
@@ -70,6 +71,7 @@ func openOn(t *testing.T, p *Plugin, ours *os.File) *line {
 	}()
 	t.Cleanup(func() {
 		cancel()
+		_ = ours.Close()
 		<-finished
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
