@@ -206,16 +206,16 @@ func TestRegistryFile(t *testing.T) {
 	for text, code := range map[string]int{
 		"": 0,
 		"HKLM\\A\tB\tsz\tswordfish\nHKEY_USERS\tB\tdword\t7\n": 0,
-		"HKLM\\A\tB\tsz\tswordfish":                             1,
-		"HKXX\\A\tB\tsz\tswordfish\n":                           1,
-		"HKLM\\A\tB\tqword\tswordfish\n":                        1,
-		"HKLM\\A\tB\tdword\tswordfish\n":                        1,
-		"HKLM\\A\tB\tdword\t4294967296\n":                       1,
-		"HKLM\\A\tB\tsz\n":                                      1,
-		"\n":                                                    1,
-		"HKLM\\A\tB\tsz\tsword\x00fish\n":                       1,
-		"HKLM\\" + strings.Repeat("A", 600) + "\tB\tsz\tx\n":    1,
-		strings.Repeat("HKLM\\A\tB\tsz\tx\n", 80000):            1,
+		"HKLM\\A\tB\tsz\tswordfish":                            1,
+		"HKXX\\A\tB\tsz\tswordfish\n":                          1,
+		"HKLM\\A\tB\tqword\tswordfish\n":                       1,
+		"HKLM\\A\tB\tdword\tswordfish\n":                       1,
+		"HKLM\\A\tB\tdword\t4294967296\n":                      1,
+		"HKLM\\A\tB\tsz\n":                                     1,
+		"\n":                                                   1,
+		"HKLM\\A\tB\tsz\tsword\x00fish\n":                      1,
+		"HKLM\\" + strings.Repeat("A", 600) + "\tB\tsz\tx\n":   1,
+		strings.Repeat("HKLM\\A\tB\tsz\tx\n", 80000):           1,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

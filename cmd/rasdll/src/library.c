@@ -89,6 +89,10 @@ bool library_load(const char *path, enum hport_size hport)
     const char *fault;
 
     snprintf(library_path, sizeof(library_path), strchr(path, '/') != NULL ? "%s" : "./%s", path); /* never from the system's folders */
+    if (missing_part(library_path)) {
+        fprintf(stderr, "rasdll: %s is no shared library, or has been cut short\n", path);
+        return false;
+    }
     library.handle = dlopen(library_path, RTLD_NOW | RTLD_LOCAL);
     if (library.handle == NULL) {
         fault = dlerror();

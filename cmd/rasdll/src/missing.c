@@ -87,24 +87,61 @@ static int report(const struct image *f, const char *path)
     return missing;
 }
 
-int missing_report(const char *path)
+/* Maps a file; false if that cannot be done. */
+static bool map_file(const char *path, struct image *f)
 {
-    struct image f = {NULL, 0};
     struct stat info;
-    int missing = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     void *map = MAP_FAILED;
 
     if (fd < 0)
-        return 0;
+        return false;
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0)
         map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
     if (map == MAP_FAILED)
+        return false;
+    f->at = map;
+    f->size = (size_t)info.st_size;
+    return true;
+}
+
+/* Whether all that the loader maps is in the file: it does not look, and dies of what is not. */
+static bool whole(const struct image *f)
+{
+    const ElfW(Ehdr) *header = part(f, 0, sizeof(*header));
+    const ElfW(Phdr) *all;
+
+    if (header == NULL || header->e_phentsize != sizeof(*all) || header->e_phoff % sizeof(void *) != 0)
+        return false;
+    all = part(f, header->e_phoff, (uint64_t)header->e_phnum * sizeof(*all));
+    for (size_t i = 0; all != NULL && i < header->e_phnum; i++)
+        if (part(f, all[i].p_offset, all[i].p_filesz) == NULL)
+            return false;
+    return all != NULL;
+}
+
+bool missing_part(const char *path)
+{
+    struct image f;
+    bool is_whole;
+
+    if (!map_file(path, &f)) /* the loader says why */
+        return false;
+    is_whole = whole(&f);
+    munmap((void *)f.at, f.size);
+    return !is_whole;
+}
+
+int missing_report(const char *path)
+{
+    struct image f;
+    int missing;
+
+    if (!map_file(path, &f))
         return 0;
-    f.at = map;
-    f.size = (size_t)info.st_size;
     load_needed(&f);
     missing = report(&f, path);
-    munmap(map, f.size);
+    munmap((void *)f.at, f.size);
     return missing;
 }

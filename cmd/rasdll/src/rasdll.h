@@ -81,6 +81,11 @@ void library_detach(bool at_exit);
 /* Tells the library of the begin and end of a thread. */
 void library_thread(DWORD reason);
 
+/* --- missing.c --- */
+
+/* Whether the file at path is no library or lacks a part of itself; false if there is no such file. */
+bool missing_part(const char *path);
+
 /* Reports on standard error every symbol that the library at path needs and nobody has, and returns how many; 0 also if that can't be told. */
 int missing_report(const char *path);
 
