@@ -9,6 +9,7 @@ needs=(
   "tmux:tmux:lines --watch on a real terminal"
   "unshare:util-linux:full disk and read-only folders"
   "setpriv:util-linux:permissions as nobody"
+  "setsid:util-linux:children of plugins that escape"
   "nsenter:util-linux:disks of their own for a running daemon"
   "g++:g++:native plugins written in C++"
   "valgrind:valgrind:memory errors of rasdll"

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"rashost/internal/config"
 	"rashost/internal/record"
 	"rashost/plugin"
+	"rashost/plugin/external/launch"
 	"rashost/port"
 	"rashost/port/modemsim"
 )
@@ -106,11 +108,13 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 	if d.table == nil {
 		d.table = pluginTable()
 	}
+	launch.Sweep(log)
 	h, cfgs, err := prepare(c, nil, d.table, log)
 	if err != nil {
 		logPluginErrors(log, err)
 		return nil, err
 	}
+	logMissing(log, c)
 	defer func() {
 		if err != nil {
 			h.retire(nil)
@@ -254,6 +258,19 @@ func (d *daemon) install(ctx context.Context, p plan) {
 	d.sims.keep(p.lines)
 	d.logWarnings(p.house)
 	d.log.Info("configuration read again", "lines", len(p.lines))
+}
+
+// logMissing says what this machine cannot do to hold plugins that have processes of their own, if there are any.
+func logMissing(log *slog.Logger, c *config.Config) {
+	for _, name := range sorted(c.Dialogs) {
+		if !slices.Contains(processKinds, c.Dialogs[name].Plugin) {
+			continue
+		}
+		for _, text := range launch.Detect().Missing() {
+			log.Warn("plugins: " + text + " (docs/plugin-sandbox.md)")
+		}
+		return
+	}
 }
 
 // logWarnings writes what works and is unwise.

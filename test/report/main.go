@@ -1,6 +1,6 @@
 // Report reads the output of `go test -json` on standard input and prints what a person needs of it: a line for each package, the whole
-// output of what failed, and at the end, loudly, every test that did not run and why. Tests that did not run are a failure when the
-// environment says CI=true.
+// output of what failed, and at the end, loudly, every test that did not run and why. Tests that could run and did not are a failure when
+// the environment says CI=true.
 package main
 
 import (
@@ -13,8 +13,11 @@ import (
 	"strings"
 )
 
-// notRun begins the reason of every test that a missing program, right or kernel feature keeps from running.
-const notRun = "NOT RUN: "
+// What begins the reason of a test that does not run: something missing that can be had, or something that this kernel cannot do.
+const (
+	notRun      = "NOT RUN: "
+	notPossible = "NOT POSSIBLE HERE: "
+)
 
 // event is one line of `go test -json` (go doc test2json).
 type event struct {
@@ -29,7 +32,8 @@ type report struct {
 	out    io.Writer
 	text   map[name]*strings.Builder // output of what is not yet over
 	failed []string
-	missed []string
+	missed []string // could run, and does not
+	cannot []string // cannot run here
 	count  int
 }
 
@@ -106,18 +110,18 @@ func (r *report) skipped(n name) {
 		return
 	}
 	for line := range strings.Lines(b.String()) {
-		if _, reason, ok := strings.Cut(line, notRun); ok {
-			r.missed = append(r.missed, fmt.Sprintf("%s %s: %s", n.pkg, n.test, strings.TrimSpace(reason)))
+		for mark, list := range map[string]*[]string{notRun: &r.missed, notPossible: &r.cannot} {
+			if _, reason, ok := strings.Cut(line, mark); ok {
+				*list = append(*list, fmt.Sprintf("%s %s: %s", n.pkg, n.test, strings.TrimSpace(reason)))
+			}
 		}
 	}
 }
 
 // summary says how it went and whether that is good enough.
 func (r *report) summary(ci bool) bool {
-	if len(r.missed) > 0 {
-		slices.Sort(r.missed)
-		fmt.Fprintf(r.out, "==================== NOT RUN ====================\n%s\n=================================================\n", strings.Join(r.missed, "\n"))
-	}
+	r.list("NOT RUN", r.missed)
+	r.list("NOT POSSIBLE HERE", r.cannot)
 	switch {
 	case len(r.failed) > 0:
 		fmt.Fprintf(r.out, "%d passed, FAILED:\n%s\n", r.count, strings.Join(r.failed, "\n"))
@@ -129,6 +133,15 @@ func (r *report) summary(ci bool) bool {
 		fmt.Fprintf(r.out, "%d passed; %d did not run, which is a failure with CI=true\n", r.count, len(r.missed))
 		return false
 	}
-	fmt.Fprintf(r.out, "%d passed, %d did not run\n", r.count, len(r.missed))
+	fmt.Fprintf(r.out, "%d passed, %d did not run, %d cannot run here\n", r.count, len(r.missed), len(r.cannot))
 	return true
+}
+
+// list prints a list that nobody overlooks, nothing when it is empty.
+func (r *report) list(title string, tests []string) {
+	if len(tests) > 0 {
+		slices.Sort(tests)
+		line := strings.Repeat("=", 20)
+		fmt.Fprintf(r.out, "%s %s %s\n%s\n%s\n", line, title, line, strings.Join(tests, "\n"), strings.Repeat("=", 2*len(line)+len(title)+2))
+	}
 }

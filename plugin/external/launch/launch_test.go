@@ -211,7 +211,7 @@ func TestHostKilledWhileTheHelperWorks(t *testing.T) {
 // TestThreadStaysWithItsProgram: the thread that forked is the one that waits, and so lives as long as the program.
 func TestThreadStaysWithItsProgram(t *testing.T) {
 	if _, err := os.Stat("/proc/thread-self/children"); err != nil {
-		missing(t, "needs a kernel with CONFIG_PROC_CHILDREN")
+		impossible(t, "needs a kernel with CONFIG_PROC_CHILDREN")
 	}
 	var work sync.WaitGroup
 	all := make([]*Process, 30)
