@@ -88,7 +88,7 @@ func actsAs(authzid, name string) bool {
 func (x *Exchange) fake(what, name string, n int) []byte {
 	var out []byte
 	for block := byte(0); len(out) < n; block++ {
-		m := hmac.New(sha256.New, x.config.FakeKey)
+		m := hmac.New(x.work.hash("SHA-256"), x.config.FakeKey)
 		m.Write([]byte{block})
 		m.Write([]byte(what + "\x00" + users.Fold(name)))
 		out = m.Sum(out)

@@ -110,16 +110,6 @@ func TestHowEveryCodeOccurs(t *testing.T) {
 				_, code, detail := New(with(func(c *Config, _ *book) { c.Rand = iotest.ErrReader(errBroken) })).Start(t.Context(), "DIGEST-MD5", nil)
 				return code, detail
 			},
-			"an algorithm in the user file that is none": func() (Code, string) {
-				x := New(with(func(_ *Config, b *book) {
-					a := b.people["alice"]
-					a.OTP = &users.OTP{Algorithm: "md9", Seed: "a", Sequence: 9, Last: make([]byte, 8)}
-					b.people["alice"] = a
-				}))
-				begin(t, x, "OTP", []byte("\x00alice"))
-				_, code, detail := x.Step(t.Context(), []byte("hex:0000000000000000"))
-				return code, detail
-			},
 		},
 		SASL_NOMECH: {
 			"unknown mechanism": func() (Code, string) { return first(t, with(nothing), "GSSAPI", "") },
@@ -159,7 +149,17 @@ func TestHowEveryCodeOccurs(t *testing.T) {
 		},
 		SASL_BADAUTH: {
 			"a wrong password": func() (Code, string) { return first(t, with(nothing), "PLAIN", "\x00alice\x00wrong") },
-			"a damaged hash":   func() (Code, string) { return plain(func(_ *Config, b *book) { b.hashes = errBroken }) },
+			"an algorithm in the user file that is none": func() (Code, string) {
+				x := New(with(func(_ *Config, b *book) {
+					a := b.people["alice"]
+					a.OTP = &users.OTP{Algorithm: "md9", Seed: "a", Sequence: 9, Last: make([]byte, 8)}
+					b.people["alice"] = a
+				}))
+				begin(t, x, "OTP", []byte("\x00alice"))
+				_, code, detail := x.Step(t.Context(), []byte("hex:0000000000000000"))
+				return code, detail
+			},
+			"a damaged hash": func() (Code, string) { return plain(func(_ *Config, b *book) { b.hashes = errBroken }) },
 			"no caller id": func() (Code, string) {
 				return first(t, with(func(c *Config, _ *book) { c.CallerID = "P" }), "EXTERNAL", "")
 			},

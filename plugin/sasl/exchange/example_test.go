@@ -16,7 +16,9 @@ func (f family) Lookup(_ context.Context, name string) (users.Account, bool, err
 	return f.alice, users.Fold(name) == "alice", nil
 }
 
-func (f family) UpdateOTP(context.Context, string, users.OTP, users.OTP) error { return users.ErrNoUser }
+func (f family) UpdateOTP(context.Context, string, users.OTP, users.OTP) error {
+	return users.ErrNoUser
+}
 
 // A login, with the client of package client at the other end.
 func Example() {

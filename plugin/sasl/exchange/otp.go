@@ -105,7 +105,7 @@ func (o *otp) response(ctx context.Context, in []byte) ([]byte, Code, string) {
 	}
 	hashed, err := o.x.work.otp(o.before.Algorithm, r.value)
 	if err != nil {
-		return nil, SASL_FAIL, err.Error()
+		return nil, SASL_BADAUTH, err.Error()
 	}
 	out, code, detail := o.x.judge(o.who, subtle.ConstantTimeCompare(hashed, o.before.Last) == 1, nil)
 	if code != SASL_OK {

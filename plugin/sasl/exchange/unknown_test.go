@@ -118,8 +118,8 @@ func TestNobodyCanTellWhoIsKnown(t *testing.T) {
 	}
 }
 
-// sizes is how often a name goes into what is hashed.
-var sizes = map[string]int{"SCRAM-SHA-1": 2, "SCRAM-SHA-256": 2, "SCRAM-SHA-512": 2}
+// sizes is how often a name goes into what is hashed: twice into SCRAM's message, and once into each block of what is made up.
+var sizes = map[string]int{"SCRAM-SHA-1": 2 + 2, "SCRAM-SHA-256": 2 + 3, "SCRAM-SHA-512": 2 + 5, "CRAM-MD5": 1, "OTP": 2}
 
 // EXTERNAL has no secret; a number that is nobody's, a disabled user's and another identity are refused alike.
 func TestNobodyCanTellWhoIsKnownByExternal(t *testing.T) {
