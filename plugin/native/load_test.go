@@ -27,15 +27,16 @@ func TestFaultsAtLoad(t *testing.T) {
 		event        plugin.EventID
 		says         []string
 	}{
-		"no library named":   {event: 20095, says: []string{"library is missing"}},
-		"no such file":       {path: filepath.Join(folder, "gate.so"), event: 20096, says: []string{"there is no library", "gate.so"}},
-		"a folder":           {path: folder, event: 20096, says: []string{"is no library", folder}},
-		"a text":             {path: text, event: 20096, says: []string{"notes.so", "invalid ELF header"}},
-		"no End":             {source: "half.c", event: 20096, says: []string{"RasSecurityDialogEnd"}},
-		"unresolved symbols": {source: "lost.c", event: 20096, says: []string{"AskTheMainframe", "ForgetTheMainframe"}},
-		"DllMain refuses":    {source: "visitor.c -DREFUSE_TO_LOAD", event: 20096, says: []string{"DllMain"}},
-		"size of HPORT":      {source: "oldtimer.c", event: 20096, says: []string{"hport"}},
-		"no rasdll":          {source: "usher.c", o: Options{Rasdll: filepath.Join(folder, "rasdll")}, event: 20096, says: []string{"there is no program", "rasdll"}},
+		"no library named":    {event: 20095, says: []string{"library is missing"}},
+		"no such file":        {path: filepath.Join(folder, "gate.so"), event: 20096, says: []string{"there is no library", "gate.so"}},
+		"a folder":            {path: folder, event: 20096, says: []string{"is no library", folder}},
+		"a text":              {path: text, event: 20096, says: []string{"notes.so", "no shared library"}},
+		"no End":              {source: "half.c", event: 20096, says: []string{"RasSecurityDialogEnd"}},
+		"unresolved symbols":  {source: "lost.c", event: 20096, says: []string{"AskTheMainframe", "ForgetTheMainframe"}},
+		"DllMain refuses":     {source: "visitor.c -DREFUSE_TO_LOAD", event: 20096, says: []string{"DllMain"}},
+		"size of HPORT":       {source: "oldtimer.c", event: 20096, says: []string{"hport"}},
+		"other size of HPORT": {source: "usher.c", o: Options{HPort: "dword"}, event: 20096, says: []string{"8 bytes", "dword"}},
+		"no rasdll":           {source: "usher.c", o: Options{Rasdll: filepath.Join(folder, "rasdll")}, event: 20096, says: []string{"there is no program", "rasdll"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := tc.o

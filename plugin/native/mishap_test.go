@@ -1,6 +1,7 @@
 package native
 
 import (
+	"strings"
 	"testing"
 
 	"rashost/dialog"
@@ -82,6 +83,13 @@ func TestSpinAfterDrop(t *testing.T) {
 	c.send("er")
 	c.hangUp()
 	c.want(dropped())
+	r.reported(plugin.Success)
+	if s := r.host.Stats(); s.Deferred > 0 {
+		t.Errorf("the transaction still waits for its plugin: %+v", s)
+	}
+	if !strings.Contains(r.log.String(), "verdict=none code=619 ended=dropped") {
+		t.Error("the log does not say that nobody was let in")
+	}
 	r.next(t)
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -305,6 +306,7 @@ type recorder struct {
 	sends    []string
 	receives []uint16
 	ends     []plugin.Code
+	verdicts []plugin.Verdict
 }
 
 func (r *recorder) note(f func()) {
@@ -314,10 +316,17 @@ func (r *recorder) note(f func()) {
 }
 
 // reset forgets what was noted.
-func (r *recorder) reset() { r.note(func() { r.sends, r.receives, r.ends = nil, nil, nil }) }
+func (r *recorder) reset() {
+	r.note(func() { r.sends, r.receives, r.ends, r.verdicts = nil, nil, nil, nil })
+}
 
 func (r *recorder) SecurityDialogBegin(b plugin.Begin) plugin.Code {
 	b.Host = recordingHost{b.Host, r}
+	complete := b.Complete
+	b.Complete = func(m *plugin.SecurityMessage) {
+		complete(m)
+		r.note(func() { r.verdicts = append(r.verdicts, m.MsgID) })
+	}
 	return r.inner.SecurityDialogBegin(b)
 }
 
@@ -340,4 +349,17 @@ func (h recordingHost) DialogSend(hport plugin.HPORT, buf []byte) plugin.Code {
 func (h recordingHost) DialogReceive(hport plugin.HPORT, buf []byte, n *uint16, timeout uint32, ev *plugin.Event) plugin.Code {
 	h.r.note(func() { h.r.receives = append(h.r.receives, *n) })
 	return h.Host.DialogReceive(hport, buf, n, timeout, ev)
+}
+
+// reported waits until the library has reported a verdict.
+func (r *rig) reported(v plugin.Verdict) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		seen := false
+		r.seen.note(func() { seen = slices.Contains(r.seen.verdicts, v) })
+		if seen {
+			return
+		}
+	}
+	r.t.Fatalf("the library has not reported %v", v)
 }

@@ -117,6 +117,7 @@ static void Happen(LPCSTR psz)
     } else if (lstrcmp(psz, "never") == 0) {
         Say("Never. ");
     } else if (lstrcmp(psz, "spin") == 0) {
+        g_dwEnd = NO_ERROR; /* or it would not live to see the end */
         Say("Hang up now. ");
         Spin();
     } else if (lstrcmp(psz, "crash") == 0) {
