@@ -22,7 +22,9 @@ var directive = regexp.MustCompile(`([a-z]+)="?([^",]*)"?`)
 var responseDirective = regexp.MustCompile(`response=([0-9a-f]{32})`)
 
 // digestOf is the response of RFC 2831, section 2.1.2.1, from the client's side.
-func digestOf(challenge, name, secret string) string {
+func digestOf(challenge, name, secret string) string { return digestOfCount(challenge, name, secret, "00000001") }
+
+func digestOfCount(challenge, name, secret, nc string) string {
 	d := directives(challenge)
 	sum := func(s string) string {
 		h := md5.Sum([]byte(s))
@@ -30,7 +32,7 @@ func digestOf(challenge, name, secret string) string {
 	}
 	h := func(s string) string { return hex.EncodeToString([]byte(sum(s))) }
 	a1 := sum(name+":"+d["realm"]+":"+secret) + ":" + d["nonce"] + ":OA6MHXh6VqTrRk"
-	return h(h(a1) + ":" + d["nonce"] + ":00000001:OA6MHXh6VqTrRk:auth:" + h("AUTHENTICATE:pop/line.example"))
+	return h(h(a1) + ":" + d["nonce"] + ":" + nc + ":OA6MHXh6VqTrRk:auth:" + h("AUTHENTICATE:pop/line.example"))
 }
 
 // digestAnswer is what a client sends.

@@ -3,6 +3,7 @@ package exchange
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"rashost/plugin/users"
 )
@@ -259,6 +260,24 @@ func TestDIGESTRefuses(t *testing.T) {
 		out, code, detail := x.Step(t.Context(), []byte(c.edit(digestAnswer(challenge, "Alice", digestOf(challenge, "Alice", secret)))))
 		if code != c.code || out != nil || !strings.HasPrefix(detail, c.why) {
 			t.Errorf("%s: %q, %v, %s", name, out, code, detail)
+		}
+	}
+}
+
+// A response that is right and counts from 2, or comes after the challenge's five minutes, is refused no differently from a wrong one.
+func TestDIGESTRefusesWhatIsRightTooLate(t *testing.T) {
+	for count, want := range map[string]string{"00000002": "SEC_E_OUT_OF_SEQUENCE", "00000001": "SEC_I_CONTINUE_NEEDED"} {
+		c, now := config(newBook(t)), epoch
+		c.Now = func() time.Time { return now }
+		x := New(c)
+		challenge := begin(t, x, "DIGEST-MD5", nil)
+		if count == "00000001" {
+			now = now.Add(5 * time.Minute)
+		}
+		answer := digestAnswer(challenge, "Alice", digestOfCount(challenge, "Alice", secret, count))
+		out, code, detail := x.Step(t.Context(), []byte(strings.Replace(answer, "nc=00000001", "nc="+count, 1)))
+		if code != SASL_BADAUTH || out != nil || !strings.HasPrefix(detail, want) {
+			t.Errorf("nc %s: %q, %v, %s", count, out, code, detail)
 		}
 	}
 }
