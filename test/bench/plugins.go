@@ -64,11 +64,34 @@ func foreigners(ctx context.Context, dir string) ([]foreign, error) {
 	if os.Geteuid() == 0 {
 		user = ", user: nobody"
 	}
-	return []foreign{{
+	all := []foreign{{
 		"external (Go)",
 		fmt.Sprintf("plugin: external%s, options: {command: [%s, %s], read: [%s]}", user, porter, guests, guests),
 		script{[]prompt{{"Name: ", "bench"}, {"Password: ", "bench"}}, welcome},
-	}}, nil
+	}}
+	library, rasdll, err := guard(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return append(all, foreign{
+		"native (C)", fmt.Sprintf("plugin: native%s, options: {library: %s, rasdll: %s}", user, library, rasdll),
+		script{[]prompt{{"Name: ", "caller1"}, {"Password: ", "secret-1"}}, welcome},
+	}), nil
+}
+
+// guard builds rasdll and a security library for it.
+func guard(ctx context.Context, dir string) (library, rasdll string, err error) {
+	library, rasdll = filepath.Join(dir, "guard.so"), filepath.Join(dir, "rasdll")
+	for _, cmd := range []*exec.Cmd{
+		exec.CommandContext(ctx, "make", "rasdll", "RASDLL="+rasdll),
+		exec.CommandContext(ctx, "gcc", "-O2", "-fms-extensions", "-fshort-wchar", "-fPIC", "-shared", "-Iplugin/native/include",
+			"plugin/native/testdata/guard.c", "-o", library),
+	} {
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", "", fmt.Errorf("%s: %w\n%s", cmd, err, out)
+		}
+	}
+	return library, rasdll, nil
 }
 
 func (k foreign) measure(ctx context.Context, o options, t *table, service string) error {
