@@ -98,6 +98,10 @@ var isolations = []string{"call", "line", "shared"}
 
 // check finds the faults of the options alone; isolation is the dialog's.
 func (o Options) check(isolation string) ([]value, error) {
+	if o.Library == "" {
+		return nil, &LoadError{plugin.EventNoSecurityModuleKey,
+			errors.New("options: library is missing: name the security library, for instance ./gate.so")}
+	}
 	switch o.HPort {
 	case "", "handle", "dword":
 	default:
@@ -114,10 +118,6 @@ func (o Options) check(isolation string) ([]value, error) {
 	registry, err := parseRegistry(o.Registry)
 	if err != nil {
 		return nil, fmt.Errorf("native: options: registry: %w", err)
-	}
-	if o.Library == "" {
-		return nil, &LoadError{plugin.EventNoSecurityModuleKey,
-			errors.New("options: library is missing: name the security library, for instance ./gate.so")}
 	}
 	return registry, nil
 }
