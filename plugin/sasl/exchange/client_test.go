@@ -22,7 +22,9 @@ var directive = regexp.MustCompile(`([a-z]+)="?([^",]*)"?`)
 var responseDirective = regexp.MustCompile(`response=([0-9a-f]{32})`)
 
 // digestOf is the response of RFC 2831, section 2.1.2.1, from the client's side.
-func digestOf(challenge, name, secret string) string { return digestOfCount(challenge, name, secret, "00000001") }
+func digestOf(challenge, name, secret string) string {
+	return digestOfCount(challenge, name, secret, "00000001")
+}
 
 func digestOfCount(challenge, name, secret, nc string) string {
 	d := directives(challenge)
