@@ -76,7 +76,7 @@ func (s *simulators) modem(name string) (*simulator, error) {
 	s.modems[name] = sim
 	sim.calls.Add(1)
 	go sim.answerTheSocket(ctx)
-	s.log.Info("virtual modem: call it with `socat -,raw,echo=0,escape=0x1d UNIX-CONNECT:"+path+"` (Ctrl-] hangs up)", "modem", name)
+	s.log.Info("virtual modem: be its caller with `rashost call sim:"+name+"`, or `socat -,raw,echo=0,escape=0x1d UNIX-CONNECT:"+path+"` (Ctrl-] hangs up)", "modem", name)
 	return sim, nil
 }
 
