@@ -166,14 +166,14 @@ func config(b *book) Config {
 // counting makes an exchange whose work is counted in b.
 func counting(b *book) *Exchange {
 	x := New(config(b))
-	real := x.work
+	usual := x.work
 	x.work.hash = func(name string) func() hash.Hash {
-		h := real.hash(name)
+		h := usual.hash(name)
 		return func() hash.Hash { return &counted{h(), &b.count} }
 	}
 	x.work.otp = func(algorithm string, value []byte) ([]byte, error) {
 		b.count.otp++
-		return real.otp(algorithm, value)
+		return usual.otp(algorithm, value)
 	}
 	return x
 }

@@ -11,8 +11,8 @@ import (
 	"rashost/plugin/users"
 )
 
-// real is a user file as `rashost user` makes it, with what every mechanism needs, and the host's view of it.
-func real(t *testing.T) (Config, *users.File, *bytes.Buffer) {
+// userFile is a user file as `rashost user` makes it, with what every mechanism needs, and the host's view of it.
+func userFile(t *testing.T) (Config, *users.File, *bytes.Buffer) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "users.yaml")
 	file, err := users.NewFile(path)
@@ -88,7 +88,7 @@ func answers(t *testing.T, mechanism, name, secret string) func(x *Exchange) (Co
 
 // With the real user file, hashes and Digest: every mechanism lets Alice in by her secret, and nobody else, and the log holds no secret.
 func TestRealUsers(t *testing.T) {
-	c, _, log := real(t)
+	c, _, log := userFile(t)
 	for _, m := range []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "OTP", "DIGEST-MD5", "PLAIN", "LOGIN"} {
 		right, wrong := secret, "wonderland 8"
 		if m == "OTP" {
@@ -114,7 +114,7 @@ func TestRealUsers(t *testing.T) {
 
 // Where passwords are stored as they are, for CRAM-MD5; and by number.
 func TestRealUsersByTheRest(t *testing.T) {
-	c, _, _ := real(t)
+	c, _, _ := userFile(t)
 	x := pinned(nil, "3rfcNHYJY1ZVvWVs7j")
 	now := x.config.Now
 	x.config = c
@@ -126,7 +126,7 @@ func TestRealUsersByTheRest(t *testing.T) {
 
 // The user file has the state of the last login: one-time passwords count down in it, and a renewal is kept.
 func TestRealOneTimePasswords(t *testing.T) {
-	c, file, _ := real(t)
+	c, file, _ := userFile(t)
 	left := func() int {
 		list, err := file.List()
 		if err != nil {
