@@ -16,7 +16,7 @@ import (
 func (s *session) begin(mechanism string, initial []byte) (string, state) {
 	s.heard = true
 	s.drop()
-	s.mechanism, s.waited, s.judged = mechanism, false, false
+	s.mechanism = mechanism
 	var err error
 	if s.exchange, err = s.plugin.newExchange(s.call, s.wire.service); err != nil {
 		return s.failed(exchange.SASL_UNAVAIL, replyTemporary, err.Error())
@@ -85,13 +85,9 @@ func (s *session) stepped(out []byte, code exchange.Code, detail string) (string
 	}
 }
 
-// slowDown lets the answer wait when the name has failed on this line before. Every exchange waits once, when the name is known and
-// before anything tells right from wrong.
+// slowDown lets the answer wait when the name has failed on this line before: as soon as the name is known, and thus before anything tells
+// right from wrong.
 func (s *session) slowDown(name string) error {
-	if s.waited {
-		return nil
-	}
-	s.waited = true
 	return s.conn.pause(s.plugin.attemptLog.Delay(name, s.call.Line))
 }
 
@@ -102,13 +98,9 @@ func (s *session) proves(out []byte) bool {
 		s.mechanism == "DIGEST-MD5" && bytes.HasPrefix(out, []byte("rspauth="))
 }
 
-// unlocked lets lock-out judge a right answer, once in an exchange.
+// unlocked lets lock-out judge a right answer. Where the server proves itself, that is twice, and the same both times.
 func (s *session) unlocked() bool {
-	if s.judged || s.plugin.lockout == nil {
-		return true
-	}
-	s.judged = true
-	return s.plugin.lockout.Judge(s.exchange.Name(), s.call.Line, true)
+	return s.plugin.lockout == nil || s.plugin.lockout.Judge(s.exchange.Name(), s.call.Line, true)
 }
 
 // grant lets the caller in.
@@ -133,7 +125,7 @@ func (s *session) failed(code exchange.Code, what reply, detail string) (string,
 	s.unreliable = what == replyTemporary
 	if name != "" && !s.unreliable {
 		s.plugin.attemptLog.Failed(name, s.call.Line)
-		if s.plugin.lockout != nil && !s.judged {
+		if s.plugin.lockout != nil {
 			s.plugin.lockout.Judge(name, s.call.Line, false)
 		}
 	}

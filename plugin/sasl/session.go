@@ -51,8 +51,6 @@ type session struct {
 	shown      int       // bytes of the line that the echo has shown
 	exchange   exchanger // nil: none is going on
 	mechanism  string
-	waited     bool   // the exchange has paid for the failures before it
-	judged     bool   // lock-out has judged the exchange
 	name       string // claimed last, "" when that is not a valid name
 	identity   string // who was let in
 	unreliable bool   // the last attempt failed for a reason that is ours
