@@ -172,10 +172,11 @@ static void start_job(uint32_t id, bool begin, struct json params)
                   job->opening.recv_size == 0))
         die("the host named no sizes");
     if (begin) { /* rule G4: cut to 128 bytes */
-        char name[1024];
+        struct json device = json_member(params, "device_name");
+        char name[1024] = "";
 
-        if (!json_text(json_member(params, "device_name"), name, sizeof(name)))
-            die("the host named no device");
+        if (device.at != NULL && !json_text(device, name, sizeof(name)))
+            die("the host named a device that is no text");
         memcpy(job->opening.device_name, name, strnlen(name, sizeof(job->opening.device_name) - 1));
     }
     if (!thread_run(run_job, job)) {
