@@ -136,6 +136,16 @@ func (s *session) end(code int) {
 	}
 }
 
+// waitFor waits until text is on standard error.
+func (s *session) waitFor(text string) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); !strings.Contains(s.stderr.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("%q does not come", text)
+		}
+	}
+}
+
 // hello opens the conversation.
 func (s *session) hello(name, isolation string) {
 	s.t.Helper()
