@@ -12,6 +12,8 @@ needs=(
   "setsid:util-linux:children of plugins that escape"
   "nsenter:util-linux:disks of their own for a running daemon"
   "g++:g++:native plugins written in C++"
+  "make:make:rasdll"
+  "x86_64-w64-mingw32-g++:g++-mingw-w64-x86-64-win32:that the native test libraries are sources for Windows"
   "valgrind:valgrind:memory errors of rasdll"
   "python3:python3:the external plugin in Python"
   "gsasl:gsasl:SASL with GNU SASL as the caller"

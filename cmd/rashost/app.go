@@ -117,7 +117,10 @@ func (a *app) loadConfig() (*config.Config, error) {
 		return c, nil
 	}
 	if c != nil {
-		_, _, err := prepare(c, nil, pluginTable(), slog.New(slog.DiscardHandler))
+		h, _, err := prepare(c, nil, pluginTable(), slog.New(slog.DiscardHandler))
+		if err == nil {
+			h.retire(nil)
+		}
 		faults = collect(c, faults, err)
 	}
 	return nil, usageError(faults)

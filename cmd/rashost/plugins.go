@@ -56,6 +56,7 @@ func (a *app) pluginsOffline() ([]admin.PluginView, error) {
 	}
 	// Its error names what the views show too, and faults of services, which are not asked for here.
 	h, _ := newHouse(c, nil, pluginTable(), slog.New(slog.DiscardHandler))
+	defer h.retire(nil)
 	return pluginViews(pluginTable(), h), nil
 }
 
