@@ -132,6 +132,20 @@ func logins(ctx context.Context, _ options, t *table) error {
 		}
 		t.add(b.what).put(rashost, "%.0f /s", got).want(b.target, got >= b.least)
 	}
+	step, err := benchmark(ctx, "./plugin/sasl/exchange", "BenchmarkSCRAM/step", "ns/op")
+	if err != nil {
+		return err
+	}
+	hmacs, err := benchmark(ctx, "./plugin/sasl/exchange", "BenchmarkSCRAM/hmacs", "ns/op")
+	if err != nil {
+		return err
+	}
+	slow, err := benchmark(ctx, "./plugin/sasl/exchange", "BenchmarkSCRAM/pbkdf2", "ns/op")
+	if err != nil {
+		return err
+	}
+	t.add("sasl: the server's step of SCRAM-SHA-256 that judges the proof; bare HMACs; PBKDF2").
+		put(rashost, "%.1f; %.1f; %.0f us", step/1e3, hmacs/1e3, slow/1e3).want("the HMACs alone", step < 3*hmacs)
 	few, many := attemptsHeap(1000), attemptsHeap(100_000)
 	grown := float64(many-few) / (1 << 20)
 	t.add("heap of failures under 100,000 names, above that of 1000").put(rashost, "%.1f MB", grown).want("<= 4 MB", grown <= 4)
