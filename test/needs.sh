@@ -21,6 +21,7 @@ needs=(
   "curl:curl:POP3, SMTP and HTTP Digest logins with curl"
   "mpop:mpop:POP3 logins with mpop"
   "msmtp:msmtp:SMTP logins with msmtp"
+  "swaks:swaks:SMTP logins with swaks, on a line without TCP"
   "pppd:ppp:rashost call as the connect program of the real pppd"
 )
 missing() { for n in "${needs[@]}"; do command -v "${n%%:*}" >/dev/null 2>&1 || echo "$n"; done; }

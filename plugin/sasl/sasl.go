@@ -60,13 +60,13 @@ func Needs(decode func(into any) error) (file string, v users.Verifiers, err err
 	return o.File, o.verifiers(), nil
 }
 
-// New makes the plugin of one dialog; it is a plugin.Factory. Where several dialogs use the plugin, NewFactory keeps the number of
+// New makes the plugin of one dialog; it is a plugin.Factory. Where several dialogs check passwords, NewFactory keeps the number of
 // hashes bounded over all of them.
-func New(s plugin.Setup) (plugin.Plugin, error) { return NewFactory()(s) }
+func New(s plugin.Setup) (plugin.Plugin, error) { return NewFactory(users.NewHashes)(s) }
 
-// NewFactory returns a plugin.Factory whose plugins together compute at most one hash per core at a time.
-func NewFactory() plugin.Factory {
-	shared := sync.OnceValues(users.NewHashes)
+// NewFactory returns a plugin.Factory whose plugins compute their hashes with what shared returns, which it asks for when the first is
+// made: with one *users.Hashes for all plugins, they compute at most one hash per core at a time together.
+func NewFactory(shared func() (*users.Hashes, error)) plugin.Factory {
 	return func(s plugin.Setup) (plugin.Plugin, error) {
 		p, err := newPlugin(s, shared)
 		if err != nil {
