@@ -44,7 +44,8 @@ func declared(t *testing.T) []string {
 	if err := os.WriteFile(all, []byte(source.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("gcc", "-fms-extensions", "-fshort-wchar", "-fPIC", "-Wall", "-Werror", "-I"+include, "-aux-info", notes, "-c", all, "-o", os.DevNull)
+	cmd := exec.Command("gcc", "-fms-extensions", "-fshort-wchar", "-fPIC", "-Wall", "-Werror", "-I"+include, "-aux-info", notes,
+		"-c", all, "-o", os.DevNull)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -60,6 +61,21 @@ func declared(t *testing.T) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Each header can be included alone, in C and C++ of every age, without a warning.
+func TestHeadersAlone(t *testing.T) {
+	need(t, "g++", "g++")
+	for _, name := range headers(t) {
+		for _, language := range []string{"gcc -std=gnu89 c", "gcc -std=c11 c", "g++ -std=c++11 c++", "g++ -std=c++20 c++"} {
+			f := strings.Fields(language)
+			o := start(t, f[0], "#include <"+name+">\n", f[1], "-Wall", "-Wextra", "-Werror", "-fms-extensions", "-fshort-wchar", "-I"+include,
+				"-fsyntax-only", "-x", f[2], "-")
+			if o.code != 0 {
+				t.Errorf("%s with %s: %s", name, language, o.stderr)
+			}
+		}
+	}
 }
 
 // exported returns the symbols that a library can find in rasdll.

@@ -93,8 +93,8 @@ func (s *session) request(method, params string) {
 // begin sends SecurityDialogBegin.
 func (s *session) begin(hport int, device string) {
 	s.t.Helper()
-	s.request("SecurityDialogBegin", fmt.Sprintf(`"hport":%d,"send_size":1500,"recv_size":1500,"call":"c","line":"l","device":"/dev/x","device_name":%s,`+
-		`"caller_id":"","called":"","connect":"","trusted":false`, hport, device))
+	s.request("SecurityDialogBegin", fmt.Sprintf(`"hport":%d,"send_size":1500,"recv_size":1500,"call":"c","line":"l","device":"/dev/x",`+
+		`"device_name":%s,"caller_id":"","called":"","connect":"","trusted":false`, hport, device))
 }
 
 // expect reads lines, which are to be these, exactly.
@@ -218,21 +218,29 @@ func TestReceiveFails(t *testing.T) {
 func TestGarbage(t *testing.T) {
 	program, lib := rasdll(t, "address,undefined"), library(t, "parts.c")
 	hello := `{"jsonrpc":"2.0","id":1,"method":"Hello","params":{"version":1,"host":"rashost"}}` + "\n"
+	received := func(data string) string {
+		return hello + `{"jsonrpc":"2.0","method":"ReceiveDone","params":{"hport":1,"code":0,"data":"` + data + "\"}}\n"
+	}
+	request := func(method, params string) string {
+		return hello + `{"jsonrpc":"2.0","id":2,"method":"` + method + `","params":{` + params + "}}\n"
+	}
 	for text, says := range map[string]string{
 		"hunter2\n": "is no message",
-		`{"jsonrpc":"1.0","id":1,"method":"Hello"}` + "\n":                                                                                   "is no message",
-		`{"jsonrpc":"2.0","id":1,"method":"Hello","params":{"version":2}}` + "\n":                                                            "version 1",
-		hello + `{"jsonrpc":"2.0","id":1,"method":"hunter2","params":{}}` + "\n":                                                             "none of the protocol",
-		hello + `{"jsonrpc":"2.0","method":"SecurityDialogEnd","params":{"hport":1}}` + "\n":                                                 "none of the protocol",
-		hello + `{"jsonrpc":"2.0","id":2,"result":{"code":0}}` + "\n":                                                                        "never made",
-		hello + `{"jsonrpc":"2.0","id":2,"result":{}}` + "\n":                                                                                "without a code",
-		hello + `{"jsonrpc":"2.0","id":2,"method":"SecurityDialogEnd","params":{}}` + "\n":                                                   "named no hport",
-		hello + `{"jsonrpc":"2.0","id":2,"method":"SecurityDialogBegin","params":{"hport":1}}` + "\n":                                        "named no sizes",
-		hello + `{"jsonrpc":"2.0","method":"ReceiveDone","params":{"hport":1,"code":0,"data":"aHVudGVyMg"}}` + "\n":                          "ReceiveDone that is none",
-		hello + `{"jsonrpc":"2.0","method":"ReceiveDone","params":{"hport":1,"code":0,"data":"` + strings.Repeat("AAAA", 501) + `"}}` + "\n": "ReceiveDone that is none",
-		hello + `{"jsonrpc":"2.0"`:                                  "within a line",
-		hello + strings.Repeat("hunter2 ", 2048) + "\n":             "more than 16384 bytes",
-		hello + `{"a":"` + strings.Repeat("x", 16384) + `"}` + "\n": "more than 16384 bytes",
+		`{"jsonrpc":"1.0","id":1,"method":"Hello"}` + "\n":                        "is no message",
+		`{"jsonrpc":"2.0","id":1,"method":"Hello","params":{"version":2}}` + "\n": "version 1",
+		request("hunter2", ""): "none of the protocol",
+		strings.Replace(request("SecurityDialogEnd", `"hport":1`), `"id":2,`, "", 1):            "none of the protocol",
+		hello + `{"jsonrpc":"2.0","id":2,"result":{"code":0}}` + "\n":                           "never made",
+		hello + `{"jsonrpc":"2.0","id":2,"result":{}}` + "\n":                                   "without a code",
+		request("SecurityDialogEnd", ""):                                                        "named no hport",
+		request("SecurityDialogEnd", `"hport":0`):                                               "named no hport",
+		request("SecurityDialogBegin", `"hport":1`):                                             "named no sizes",
+		request("SecurityDialogBegin", `"hport":1,"send_size":1,"recv_size":1,"device_name":7`): "device that is no text",
+		received("aHVudGVyMg"):                                                                  "ReceiveDone that is none",
+		received(strings.Repeat("AAAA", 501)):                                                   "ReceiveDone that is none",
+		hello + `{"jsonrpc":"2.0"`:                                                              "within a line",
+		hello + strings.Repeat("hunter2 ", 2048):                                                "more than 16384 bytes",
+		hello + `{"a":"` + strings.Repeat("x", 16384) + `"}`:                                    "more than 16384 bytes",
 	} {
 		o := start(t, program, text, lib)
 		if o.code != 1 || !strings.HasPrefix(o.stderr, "rasdll: the host ") || !strings.Contains(o.stderr, says) || strings.Count(o.stderr, "\n") != 1 ||
@@ -243,6 +251,21 @@ func TestGarbage(t *testing.T) {
 	if o := start(t, program, hello, lib); o.code != 0 || o.stderr != "" {
 		t.Errorf("only Hello: got %+v", o)
 	}
+}
+
+// Handles that the host gets wrong.
+func TestWrongHPORT(t *testing.T) {
+	program, lib := rasdll(t, "address,undefined"), library(t, "rules.c")
+	s := open(t, program, lib)
+	s.hello("rules.so", "call")
+	s.request("SecurityDialogEnd", `"hport":7`)
+	s.end(1)
+	s = open(t, program, lib)
+	s.hello("rules.so", "call")
+	s.begin(7, `"pay"`)
+	s.expect(result(2, 0))
+	s.begin(7, `"pay"`)
+	s.end(1)
 }
 
 // A ReceiveDone with more bytes than were asked for, and one that brings nothing with code 0, are refused: the library's buffer is its own.

@@ -1,7 +1,7 @@
 # rasdll, the program that runs RAS security libraries (docs/native.md). Included by the Makefile; paths are from the root of the sources.
 # `make rasdll RASDLL_SANITIZE=address,undefined` builds one that finds faults, its own and those of libraries.
 
-CC = gcc
+RASDLL_CC ?= gcc
 RASDLL ?= bin/rasdll
 RASDLL_SANITIZE ?=
 RASDLL_SOURCES := $(wildcard cmd/rasdll/src/*.c)
@@ -22,4 +22,4 @@ rasdll: $(RASDLL) ## build bin/rasdll, which runs RAS security libraries (needs 
 
 $(RASDLL): $(RASDLL_SOURCES) $(RASDLL_HEADERS) cmd/rasdll/rules.mk
 	@mkdir -p $(dir $@)
-	$(CC) $(RASDLL_CFLAGS) $(RASDLL_SOURCES) -o $@ $(RASDLL_LDFLAGS)
+	$(RASDLL_CC) $(RASDLL_CFLAGS) $(RASDLL_SOURCES) -o $@ $(RASDLL_LDFLAGS)

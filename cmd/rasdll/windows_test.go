@@ -41,7 +41,9 @@ func TestWindows(t *testing.T) {
 // A library that was not built as docs/native.md says does not compile, instead of going wrong.
 func TestFlagsAreChecked(t *testing.T) {
 	need(t, "gcc", "gcc")
-	for flag, says := range map[string]string{"-fno-short-wchar": "compile with -fshort-wchar", "-DUNICODE": "build without UNICODE", "-fpack-struct=1": "pragma pack"} {
+	for flag, says := range map[string]string{
+		"-fno-short-wchar": "compile with -fshort-wchar", "-DUNICODE": "build without UNICODE", "-fpack-struct=1": "pragma pack",
+	} {
 		o := start(t, "gcc", "", "-fms-extensions", "-fshort-wchar", flag, "-I"+include, "-fsyntax-only", "testdata/parts.c")
 		if o.code == 0 || !strings.Contains(o.stderr, says) {
 			t.Errorf("%s: got %+v, want %q", flag, o, says)

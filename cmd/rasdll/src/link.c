@@ -112,7 +112,8 @@ DWORD link_ask(const char *method, const char *params, size_t size)
     questions = &q;
     pthread_mutex_unlock(&lock);
 
-    n = snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu32 ",\"method\":\"%s\",\"params\":{%.*s}}\n", q.id, method, (int)size, params);
+    n = snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%" PRIu32 ",\"method\":\"%s\",\"params\":{%.*s}}\n", q.id, method,
+                 (int)size, params);
     if (n < 0 || (size_t)n >= sizeof(line))
         die("a message of %d bytes does not fit", n);
     send_line(line, (size_t)n);

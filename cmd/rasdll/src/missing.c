@@ -39,7 +39,8 @@ static const ElfW(Shdr) *section(const struct image *f, ElfW(Word) type, const E
     const ElfW(Ehdr) *header = part(f, 0, sizeof(*header));
     const ElfW(Shdr) *all;
 
-    if (header == NULL || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) ||
+    if (header == NULL || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+        header->e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32) ||
         header->e_shentsize != sizeof(*all) || header->e_shoff % sizeof(void *) != 0)
         return NULL;
     all = part(f, header->e_shoff, (uint64_t)header->e_shnum * sizeof(*all));
