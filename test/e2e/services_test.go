@@ -152,7 +152,7 @@ func TestSerialServiceIsByteExact(t *testing.T) {
 func TestPPPServiceRefused(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/ppp"); err == nil {
-		missing(t, "a kernel without PPP")
+		t.Skip("NOT POSSIBLE HERE: needs a kernel without PPP")
 	}
 	c := newConf("one")
 	c.services += "  net: {type: ppp, options: [noauth, \"10.0.0.1:10.0.0.2\"]}\n"
