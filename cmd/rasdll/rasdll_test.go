@@ -52,6 +52,7 @@ func once(t testing.TB, name string, command ...string) string {
 	t.Helper()
 	need(t, "gcc", "gcc")
 	need(t, "make", "make")
+	noteSources(t)
 	built.mu.Lock()
 	defer built.mu.Unlock()
 	path := filepath.Join(built.folder, name)
@@ -68,6 +69,22 @@ func once(t testing.TB, name string, command ...string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// noteSources looks at what the compiler reads, so that the go command runs a cached test again when it has changed.
+func noteSources(t testing.TB) {
+	t.Helper()
+	for _, pattern := range []string{"rules.mk", "src/*", "testdata/*", include + "/*"} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		for _, path := range paths {
+			if _, err := os.Stat(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // rasdll builds the program by its rules. With sanitizers it finds its own faults.
