@@ -270,14 +270,12 @@ func TestWrongHPORT(t *testing.T) {
 
 // A ReceiveDone with more bytes than were asked for, and one that brings nothing with code 0, are refused: the library's buffer is its own.
 func TestReceiveTooMuch(t *testing.T) {
-	for _, data := range []string{base64.StdEncoding.EncodeToString(make([]byte, 1501)), ""} {
-		s := open(t, rasdll(t, "address,undefined"), library(t, "parts.c"))
-		s.hello("parts.so", "call")
-		s.begin(1, `"x"`)
-		s.expect(asked(1, "DialogSend", `"hport":1,"data":"Z28NCg=="`))
-		s.answer(1, 600)
-		s.expect(asked(2, "DialogReceive", `"hport":1,"size":1500,"timeout":30`))
-		s.answer(2, 600)
+	for _, size := range []int{0, 101, 1500} {
+		s := open(t, rasdll(t, "address,undefined"), library(t, "rules.c"))
+		s.hello("rules.so", "call")
+		s.begin(1, `"late"`)
+		s.expect(asked(1, "DialogReceive", `"hport":1,"size":100,"timeout":0`))
+		data := base64.StdEncoding.EncodeToString(make([]byte, size))
 		s.write(`{"jsonrpc":"2.0","method":"ReceiveDone","params":{"hport":1,"code":0,"data":"` + data + `"}}`)
 		s.end(1)
 	}

@@ -104,6 +104,7 @@ static DWORD Strange(void)
     RAS_SECURITY_INFO info;
     HPORT hOwn = g_hPort;
 
+    CHECK(g_pfnGetInfo((HPORT)((DWORD_PTR)hOwn - 1), &info) == ERROR_INVALID_PORT_HANDLE); /* the call before */
     g_hPort = (HPORT)((DWORD_PTR)hOwn + 1);
     Complete(SECURITYMSG_SUCCESS);
     CHECK(g_pfnGetInfo(g_hPort, &info) == ERROR_INVALID_PORT_HANDLE && Receive() == ERROR_INVALID_PORT_HANDLE);
