@@ -205,7 +205,13 @@ func (h *host) runWith(stdin string, args ...string) result {
 // command runs the binary.
 func command(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	return commandWithin(t, patience, stdin, args...)
+}
+
+// commandWithin is command for one that takes long by itself.
+func commandWithin(t *testing.T, limit time.Duration, stdin string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = quickRace()
