@@ -1,6 +1,7 @@
 package dialout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -215,6 +216,7 @@ func FuzzDial(f *testing.F) {
 	f.Add([]byte("\r\nCONNECT 28800/V34\r\n~data"))
 	f.Add([]byte("ATDT1\r\r\nBUSY\r\n"))
 	f.Add([]byte("CARRIER 33600\r\nPROTOCOL: LAPM\r\nRINGING\r\n1\r\n"))
+	f.Add([]byte("CONN\xa4ECT0\r"))
 	f.Add([]byte("+MCR: V34\r\nNO CARRIER\r\n\x10R\x00"))
 	f.Fuzz(func(t *testing.T, said []byte) {
 		c := &Call{Modem: &Modem{Number: "1"}, Progress: func(text string) {
@@ -224,7 +226,13 @@ func FuzzDial(f *testing.F) {
 		}}
 		from := strings.NewReader(string(said))
 		_, err := c.dialOnce(t.Context(), &talk{line: scripted{Reader: from}})
-		if upper := strings.ToUpper(string(said)); err == nil && !strings.Contains(upper, "CONNECT") && !strings.Contains(upper, "1") {
+		printable := bytes.Map(func(r rune) rune { // noise between the letters of a result is passed over
+			if r < ' ' || r > '~' {
+				return -1
+			}
+			return r
+		}, said)
+		if upper := strings.ToUpper(string(printable)); err == nil && !strings.Contains(upper, "CONNECT") && !strings.Contains(upper, "1") {
 			t.Errorf("%q connects", said)
 		}
 	})
