@@ -259,7 +259,7 @@ func TestDocumentedLimits(t *testing.T) {
 		fmt.Sprintf("| messages of rashost that wait for you | %d |", queueLimit),
 		fmt.Sprintf("| your messages in a row | %d, and %d more each second |", budgetMax, budgetRate),
 		fmt.Sprintf("| a line on standard error | %d bytes; the rest is cut |", errorLineMax),
-		fmt.Sprintf("| standard error of a transaction | %d KiB; the rest is dropped |", errorsMax>>10),
+		fmt.Sprintf("| standard error of a transaction | %d KiB, each line counted with %d bytes more; the rest is dropped |", errorsMax>>10, errorLineCost),
 		fmt.Sprintf("| pause before a kept process that keeps dying is started again | %v to %v |", backOffMin, backOffMax),
 	} {
 		if !strings.Contains(string(text), row) {

@@ -12,8 +12,9 @@ import (
 
 // Bounds of what a program may say on its standard error, in bytes.
 const (
-	errorLineMax = 512
-	errorsMax    = 64 << 10 // in one transaction; of a shared process: since the last Begin
+	errorLineMax  = 512
+	errorLineCost = 128      // what a line counts beyond its text, because the log says more with each: the time, the line, the call
+	errorsMax     = 64 << 10 // in one transaction; of a shared process: since the last Begin
 )
 
 // errorLog is what the log may still take of a program, and whom it speaks of.
@@ -56,16 +57,17 @@ func (p *process) copyErrors() {
 
 // logError logs one line, as far as there is room.
 func (p *process) logError(text []byte) {
+	cost := len(text) + errorLineCost
 	p.mu.Lock()
 	left, attrs := p.errors.left, p.errors.attrs()
-	p.errors.left -= len(text)
+	p.errors.left -= cost
 	p.mu.Unlock()
 	if left <= 0 {
 		return
 	}
 	ctx := context.Background()
 	p.log.LogAttrs(ctx, slog.LevelInfo, "a plugin's program says", append(attrs, slog.String("text", quote(text, errorLineMax)))...)
-	if left <= len(text) {
+	if left <= cost {
 		p.log.LogAttrs(ctx, slog.LevelWarn, "a plugin's program says too much: more is dropped", append(attrs, slog.Int("limit", errorsMax))...)
 	}
 }
