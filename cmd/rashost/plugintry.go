@@ -25,7 +25,8 @@ const pluginTestHelp = `Runs the conformance suite with a robot caller against a
 exchange that failed. It needs no modem and no configuration, and takes half a minute or more, because the plugin is let run into its time limit.
 
 PROGRAM is any executable that speaks the protocol of docs/plugins.md; LIBRARY is a shared object (NAME.so) built for the RAS contract
-(docs/native.md). With --dialog NAME the plugin of that dialog of the configuration is tested, of whatever kind.
+(docs/native.md). With --dialog NAME the plugin of that dialog of the configuration is tested, of whatever kind, with a state folder of its own and
+without lock-out.
 
 The robot must know a login that succeeds, and one that your plugin refuses after all the attempts that it gives. Each is a file:
 
@@ -119,7 +120,6 @@ func (t *pluginTry) config() (c *config.Config, dialog string, done func(), err 
 		if _, ok := c.Dialogs[t.dialog]; !ok {
 			return nil, "", nil, usageError(fmt.Errorf("%s has no dialog %q", t.app.configPath, t.dialog))
 		}
-		return c, t.dialog, func() {}, nil
 	}
 	dir, err := os.MkdirTemp("", "rashost-plugin-test-")
 	if err != nil {
@@ -131,6 +131,10 @@ func (t *pluginTry) config() (c *config.Config, dialog string, done func(), err 
 			remove()
 		}
 	}()
+	if t.dialog != "" {
+		setApart(c, t.dialog, dir)
+		return c, t.dialog, remove, nil
+	}
 	text, err := t.configText(dir)
 	if err != nil {
 		return nil, "", nil, usageError(err)
@@ -147,6 +151,14 @@ func (t *pluginTry) config() (c *config.Config, dialog string, done func(), err 
 		return nil, "", nil, usageError(errors.New(strings.ReplaceAll(err.Error(), path, "the dialog made for it")))
 	}
 	return c, "test", remove, nil
+}
+
+// setApart keeps the robot's refused logins away from the host: they would lock the dialog's users out, and the robot too.
+func setApart(c *config.Config, dialog, dir string) {
+	c.StateDir = dir
+	d := c.Dialogs[dialog]
+	d.Lockout.Denials = 0
+	c.Dialogs[dialog] = d
 }
 
 // configText is a configuration for one plugin. JSON is YAML.
