@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,9 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -64,9 +68,9 @@ func newPluginCommand(a *app) *cobra.Command {
 		Use:   "test PROGRAM|LIBRARY [ARGUMENT...] --good FILE [--bad FILE]",
 		Short: "run the conformance suite against a plugin",
 		Long:  pluginTestHelp,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			t.command = args
-			return t.run()
+			return t.run(cmd.Context())
 		},
 	}
 	f := test.Flags()
@@ -83,7 +87,7 @@ func newPluginCommand(a *app) *cobra.Command {
 	return cmd
 }
 
-func (t *pluginTry) run() error {
+func (t *pluginTry) run(ctx context.Context) error {
 	if (t.dialog == "") == (len(t.command) == 0) {
 		return usageError(errors.New("name a program or a library, or a dialog with --dialog"))
 	}
@@ -102,55 +106,52 @@ func (t *pluginTry) run() error {
 			return usageError(err)
 		}
 	}
-	c, name, done, err := t.config()
+	dir, err := os.MkdirTemp("", "rashost-plugin-test-")
 	if err != nil {
 		return err
 	}
-	defer done()
-	return t.check(c, name)
+	defer os.RemoveAll(dir)
+	c, name, err := t.config(dir)
+	if err != nil {
+		return err
+	}
+	return t.check(ctx, c, name, dir)
 }
 
 // config returns the configuration with the dialog to test: the one that is there, or one made for PROGRAM or LIBRARY.
-func (t *pluginTry) config() (c *config.Config, dialog string, done func(), err error) {
+// What it writes is in dir.
+func (t *pluginTry) config(dir string) (c *config.Config, dialog string, err error) {
 	if t.dialog != "" {
-		c, err = t.app.loadConfig()
-		if err != nil {
-			return nil, "", nil, t.app.faults(err)
+		if c, err = t.app.loadConfig(); err != nil {
+			return nil, "", t.app.faults(err)
 		}
 		if _, ok := c.Dialogs[t.dialog]; !ok {
-			return nil, "", nil, usageError(fmt.Errorf("%s has no dialog %q", t.app.configPath, t.dialog))
+			return nil, "", usageError(fmt.Errorf("%s has no dialog %q", t.app.configPath, t.dialog))
 		}
-	}
-	dir, err := os.MkdirTemp("", "rashost-plugin-test-")
-	if err != nil {
-		return nil, "", nil, err
-	}
-	remove := func() { _ = os.RemoveAll(dir) }
-	defer func() {
-		if err != nil {
-			remove()
-		}
-	}()
-	if t.dialog != "" {
 		setApart(c, t.dialog, dir)
-		return c, t.dialog, remove, nil
+		return c, t.dialog, nil
 	}
 	text, err := t.configText(dir)
 	if err != nil {
-		return nil, "", nil, usageError(err)
+		return nil, "", usageError(err)
 	}
 	path := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return nil, "", nil, err
+		return nil, "", err
 	}
 	env, err := configEnv()
 	if err != nil {
-		return nil, "", nil, err
+		return nil, "", err
 	}
 	if c, err = config.Load(path, env); err != nil {
-		return nil, "", nil, usageError(errors.New(strings.ReplaceAll(err.Error(), path, "the dialog made for it")))
+		return nil, "", usageError(madeForIt(err, dir))
 	}
-	return c, "test", remove, nil
+	return c, "test", nil
+}
+
+// madeForIt keeps the name of a file that nobody has written out of an error.
+func madeForIt(err error, dir string) error {
+	return errors.New(strings.ReplaceAll(err.Error(), filepath.Join(dir, "config.yaml"), "the dialog made for it"))
 }
 
 // setApart keeps the robot's refused logins away from the host: they would lock the dialog's users out, and the robot too.
@@ -257,20 +258,18 @@ func login(s caller.Script, n int) plugintest.Login {
 	return l
 }
 
-// check runs the suite and prints as it goes.
-func (t *pluginTry) check(c *config.Config, name string) error {
+// check runs the suite and prints as it goes. When it is interrupted, the processes of the plugin are ended.
+func (t *pluginTry) check(ctx context.Context, c *config.Config, name, dir string) error {
 	log := slog.New(slog.DiscardHandler)
 	if t.verbose {
 		log = newLogger(t.app.stderr, "debug", "text")
 	}
-	table := pluginTable()
-	make := func() (plugin.Plugin, error) {
-		use := newDialogUse(name, c, nil, table, log)
-		return use.plugin, use.err
-	}
-	first, err := make()
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	m := &maker{name: name, config: c, table: pluginTable(), log: log}
+	first, err := m.make()
 	if err != nil {
-		return err
+		return madeForIt(err, dir)
 	}
 	if closer, ok := first.(io.Closer); ok {
 		if err := closer.Close(); err != nil {
@@ -278,19 +277,63 @@ func (t *pluginTry) check(c *config.Config, name string) error {
 		}
 	}
 	s := plugintest.Subject{
-		New:        make,
+		New:        m.make,
 		Good:       func(n int) plugintest.Login { return login(t.goodScript, n) },
 		Goroutines: []string{"rashost/plugin/external", "os/exec", "internal/poll", "github.com/go-crypt"},
 	}
 	if t.bad != "" {
 		s.Bad = func(n int) plugintest.Login { return login(t.badScript, n) }
 	}
-	plugintest.Check(s, t.report)
+	done := make(chan struct{})
+	go func() {
+		plugintest.Check(s, t.report)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return &exitError{exitInterrupted, errors.Join(errors.New("interrupted"), m.end())}
+	}
 	if !t.asJSON {
 		fmt.Fprintf(t.app.stdout, "%d passed, %d failed, %d left out\n", t.passed, t.failed, t.skipped)
 	}
 	if t.failed > 0 {
 		return &exitError{code: exitFailed}
+	}
+	return nil
+}
+
+// maker makes the plugins of the cases, one after the other, and knows the last.
+type maker struct {
+	name   string
+	config *config.Config
+	table  map[string]plugin.Factory
+	log    *slog.Logger
+
+	mu    sync.Mutex
+	last  plugin.Plugin
+	ended bool
+}
+
+// make makes a plugin for the next case.
+func (m *maker) make() (plugin.Plugin, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return nil, errors.New("interrupted")
+	}
+	use := newDialogUse(m.name, m.config, nil, m.table, m.log)
+	m.last = use.plugin
+	return use.plugin, use.err
+}
+
+// end closes the last plugin and makes no more.
+func (m *maker) end() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = true
+	if closer, ok := m.last.(io.Closer); ok {
+		return closer.Close()
 	}
 	return nil
 }

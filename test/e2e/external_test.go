@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -237,9 +238,11 @@ func TestPluginTestCommand(t *testing.T) {
 		as = append(as, "--user", "nobody")
 	}
 	guests := filepath.Join("..", "..", "plugin", "external", "examples", "guests")
-	text, err := os.ReadFile(guests)
+	names, err := os.ReadFile(guests)
 	must(t, err)
-	guests = script("guests", string(text))
+	guests = script("guests", string(names))
+	text, err := os.ReadFile(filepath.Join(h.dir, "doorman.sh"))
+	must(t, err)
 	const suite = 5 * time.Minute // half a minute on an idle machine
 	t.Run("keeps the contract", func(t *testing.T) {
 		t.Parallel()
@@ -250,8 +253,6 @@ func TestPluginTestCommand(t *testing.T) {
 	})
 	t.Run("breaks it", func(t *testing.T) {
 		t.Parallel()
-		text, err := os.ReadFile(filepath.Join(h.dir, "doorman.sh"))
-		must(t, err)
 		// It takes its first answer for the whole login and grants without a name: rule C3.
 		broken := strings.Replace(string(text), `name=$1 prompt=secret`, `name= prompt=secret; complete 1; return`, 1)
 		if broken == string(text) {
@@ -261,6 +262,29 @@ func TestPluginTestCommand(t *testing.T) {
 		r := commandWithin(t, suite, "", append(as, "--option", `read=["`+h.dir+`"]`, path, guests)...)
 		if r.code != 1 || !contains(r.out, "FAIL  good", "Name: ") {
 			t.Errorf("exit %d\n%s%s", r.code, r.out, r.stderr)
+		}
+	})
+	t.Run("is interrupted", func(t *testing.T) {
+		t.Parallel()
+		slow := h.program("slow.sh", strings.Replace(string(text), "guests=$1", "sleep 9876 & guests=$1", 1)) // leaves a child in each process
+		tmp := filepath.Join(h.dir, "tmp")
+		must(t, os.Mkdir(tmp, 0o755))
+		cmd := exec.Command(binary, append(as, slow, guests)...)
+		cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+		var out logBuffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		must(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		eventually(t, "the first case is over", func() (bool, string) { return strings.Contains(out.String(), "pass  good"), out.String() })
+		pid := h.pluginPID(slow)
+		must(t, cmd.Process.Signal(os.Interrupt))
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 130 {
+			t.Errorf("exit %d: %s", code, out.String())
+		}
+		gone(t, pid)
+		if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+			t.Errorf("it leaves %v, %v", left, err)
 		}
 	})
 	for text, args := range map[string][]string{
