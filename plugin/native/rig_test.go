@@ -131,6 +131,16 @@ func (r *rig) gone() {
 	r.t.Errorf("processes %v have outlived their call", left)
 }
 
+// settled waits until no transaction waits for its plugin any more.
+func (r *rig) settled() {
+	r.t.Helper()
+	for end := time.Now().Add(patience); r.host.Stats().Deferred > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			r.t.Fatalf("a transaction still waits for its plugin: %+v", r.host.Stats())
+		}
+	}
+}
+
 // processes lists those with text in their arguments.
 func processes(text string) []string {
 	var found []string
