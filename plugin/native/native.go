@@ -60,6 +60,7 @@ func cannotLoad(format string, args ...any) error {
 // Plugin is the native plugin of one dialog.
 type Plugin struct {
 	plugin.Plugin // external's
+	library       string
 	registry      *registryFile
 }
 
@@ -80,7 +81,7 @@ func New(s plugin.Setup) (plugin.Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plugin{}
+	p := &Plugin{library: program.Command[len(program.Command)-1]}
 	if len(registry) > 0 {
 		if p.registry, err = newRegistryFile(registry, s.User); err != nil {
 			return nil, fmt.Errorf("native: options: registry: %w", err)
@@ -206,6 +207,9 @@ func (p *Plugin) Close() error {
 	}
 	return errors.Join(err, p.registry.remove())
 }
+
+// Program is the library's path, for `rashost plugins`.
+func (p *Plugin) Program() string { return p.library }
 
 // Contained says whether everything that the library starts dies with it, and why not.
 func (p *Plugin) Contained() (bool, string) {

@@ -60,6 +60,9 @@ func TestNativePlugin(t *testing.T) {
 	if r.Plugin != "native" {
 		t.Errorf("plugin %q", r.Plugin)
 	}
+	if text := h.ok("plugins"); !contains(text, "guard.so", "vault") {
+		t.Errorf("plugins: %s", text)
+	}
 	h.wantState("vault", "listening")
 	c = h.modems["vault"].dial(t)
 	for range 3 {
