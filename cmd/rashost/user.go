@@ -95,7 +95,7 @@ func (a *app) onUser(flags *userFlags, use, short string, run func(t userTarget,
 			}
 			said, err := run(t, f, args[0])
 			if err != nil {
-				return fmt.Errorf("%s: %w", t.file, err)
+				return t.fault(err)
 			}
 			fmt.Fprintln(a.stdout, said)
 			return nil

@@ -24,7 +24,7 @@ func newUserListCommand(a *app, flags *userFlags) *cobra.Command {
 			}
 			entries, err := f.List()
 			if err != nil {
-				return fmt.Errorf("%s: %w", t.file, err)
+				return t.fault(err)
 			}
 			views := make([]userView, 0, len(entries))
 			for _, e := range entries {

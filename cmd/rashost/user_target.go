@@ -47,6 +47,14 @@ func (a *app) userTarget(flags *userFlags) (userTarget, error) {
 	return t, nil
 }
 
+// fault is err with the user file that it met, which the faults of reading it name themselves.
+func (t userTarget) fault(err error) error {
+	if strings.Contains(err.Error(), t.file) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", t.file, err)
+}
+
 func (a *app) noUserFile(dialog string) error {
 	plugins := strings.Join(slices.Sorted(maps.Keys(userPlugins())), ", ")
 	if dialog != "" {

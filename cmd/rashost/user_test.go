@@ -280,3 +280,18 @@ func TestNeedsOfSeveralDialogs(t *testing.T) {
 		t.Errorf("options that can't be read: %v", err)
 	}
 }
+
+// The fault of a user file names the file, and what to do about it, once.
+func TestUserFileFault(t *testing.T) {
+	b := newBench(t)
+	file := filepath.Join(b.dir, "users.yaml")
+	b.runWith(0, "sesame\n", "user", "add", "alice", "--file", file)
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, errs := b.run(1, "user", "list", "--file", file)
+	wantText(t, errs, "user file "+file+": mode 0644", "run: chmod 600 "+file)
+	if n := strings.Count(errs, file); n != 2 {
+		t.Errorf("%q names the file %d times, once for the fault and once for the command is enough", errs, n)
+	}
+}
