@@ -255,7 +255,7 @@ func (x *executor) register(arg string) error {
 // reports are the extended parameters that are kept and can be asked for, with the value of the factory settings.
 var reports = map[string]string{
 	"+VCID": "0", "#CID": "0", "+MR": "0", "+ER": "0", "+DR": "0", "+ILRR": "0", "+IFC": "2,2", "+ICF": "3,3", "+IPR": "0", "+FCLASS": "0",
-	"+MS": "V34", "+ES": "3,0,2", "+DS": "3,0", "+ETBM": "1,1,20", "+GCI": "B5",
+	"+MS": "V34", "+ES": "3,0,2", "+DS": "3,0", "+ETBM": "1,1,20", "+GCI": "B5", "+VDR": "0",
 }
 
 // extended is +NAME=value, +NAME?, +NAME=? or +NAME.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -12,10 +13,22 @@ import (
 // maxIn is how much of the host's data waits for the caller, in bytes; beyond it the host waits.
 const maxIn = 64 << 10
 
+// What the network sends in place of a number or a name.
+const (
+	Withheld  = "P" // the caller does not want it to be seen
+	OutOfArea = "O" // the network does not know it
+)
+
 // DialOptions describe an incoming call. The zero value is a call without caller id.
 type DialOptions struct {
-	// Number and Name are the caller's, "P" when withheld, "O" when out of area; "" sends none. Called is the number dialled.
+	// Number and Name are the caller's, or Withheld or OutOfArea; "" sends none. Called is the number dialled. The personality says in
+	// which form the modem reports them, and when.
 	Number, Name, Called string
+	// Ring is the mark of a distinctive ring, such as "B" or "2", which the modem says as RING B; "" is the plain one.
+	Ring string
+	// Cadence are the lengths of the distinctive ring's parts, on and off by turns, as DRON and DROF report them in units of 100 ms to
+	// a host that asked with +VDR=1.
+	Cadence []time.Duration
 	// When is the caller id's date and time; zero is now.
 	When time.Time
 	// Lines replace the lines of the caller id, in whatever form.
@@ -32,6 +45,8 @@ type DialOptions struct {
 	Connect string
 	// Modulation, Rate, Protocol, Compression are reported ahead of CONNECT where +MR, +ER and +DR ask for it; DTERate for +ILRR.
 	Modulation, Rate, Protocol, Compression, DTERate string
+	// Echo sends back all that the host sends, as a getty or a terminal at the far end would. Nothing is left for Read.
+	Echo bool
 }
 
 type callState int
@@ -130,14 +145,37 @@ func (m *Modem) ringOnce(c *FarCall) {
 	if m.faults.Wedged {
 		return
 	}
-	text := c.o.RingText
-	if text == "" {
-		text = "RING"
+	if m.dte.s[1] == 0 {
+		m.sayCadence(c)
 	}
-	m.result(text)
+	m.result(m.ringText(c))
 	m.dte.s[1]++
 	if m.dte.s[0] > 0 && m.dte.s[1] >= m.dte.s[0] && !m.dtrLow {
 		m.answer()
+	}
+}
+
+func (m *Modem) ringText(c *FarCall) string {
+	switch {
+	case c.o.RingText != "":
+		return c.o.RingText
+	case c.o.Ring != "":
+		return "RING " + c.o.Ring
+	}
+	return "RING"
+}
+
+// sayCadence reports how the telephone rang, where +VDR=1 asks for it.
+func (m *Modem) sayCadence(c *FarCall) {
+	if !m.dte.on("+VDR") {
+		return
+	}
+	for i, d := range c.o.Cadence {
+		label := "DRON="
+		if i%2 == 1 {
+			label = "DROF="
+		}
+		m.info(label + strconv.Itoa(int(d/(100*time.Millisecond))))
 	}
 }
 
@@ -196,7 +234,7 @@ func mdmf(o DialOptions, when time.Time) string {
 	add(1, when.Format("01021504"))
 	switch o.Number {
 	case "":
-	case "P", "O":
+	case Withheld, OutOfArea:
 		add(4, o.Number)
 	default:
 		add(2, o.Number)
@@ -290,6 +328,10 @@ func (m *Modem) far(c *FarCall) {
 
 // deliver gives the host's data to the far end; m.mu is held, and given up while the far end has enough.
 func (c *FarCall) deliver(b []byte) {
+	if c.o.Echo {
+		c.m.out.echo(c.m, b)
+		return
+	}
 	hung, canHang := c.m.rw.(interface{ HungUp() bool })
 	for len(b) > 0 && c.state == callConnected {
 		if room := maxIn - len(c.in); room > 0 {

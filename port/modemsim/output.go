@@ -35,6 +35,14 @@ func (m *Modem) say(text string) {
 	m.pump()
 }
 
+// echo queues data that the far end sends back; what finds no room is lost.
+func (o *output) echo(m *Modem, b []byte) {
+	if len(o.buf)+len(b) <= maxOut && !m.closed {
+		o.buf = append(o.buf, b...)
+		m.pump()
+	}
+}
+
 func (m *Modem) pump() {
 	if !m.out.pumping {
 		m.out.pumping = true
