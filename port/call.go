@@ -30,6 +30,8 @@ type Observer interface {
 	Ended(c *Call, e End)
 	// StateChanged reports every change of state.
 	StateChanged(line string, from, to State, reason string)
+	// LineEvent reports what else happens on a line. Events that repeat are counted before they come here.
+	LineEvent(e LineEvent)
 }
 
 // Why a call ends (context.Cause of ServeCall's ctx).

@@ -313,6 +313,7 @@ type line struct {
 	reopen   bool                     // the next recovery closes and opens the device
 	calls    uint64
 	missed   uint64
+	events   map[eventKey]*eventCount // health.go: what was told
 }
 
 // logAt logs for the line.

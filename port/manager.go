@@ -88,6 +88,7 @@ type nobody struct{}
 func (nobody) Answering(context.Context, *Call) error    { return nil }
 func (nobody) Ended(*Call, End)                          {}
 func (nobody) StateChanged(string, State, State, string) {}
+func (nobody) LineEvent(LineEvent)                       {}
 
 // Apply makes the lines those of cfgs: it starts new ones, ends those that are gone, and replaces those that changed, whose calls end
 // with ErrRemoved. Lines with an equal configuration are not touched, even in a call. Nothing happens when there is an error. It does

@@ -144,6 +144,7 @@ const closeTime = 5 * time.Second
 
 // finish gives back all that the line has.
 func (l *line) finish() {
+	l.tellHeld(time.Now(), true)
 	t := &l.tty
 	limit := time.After(closeTime)
 	if t.opening {

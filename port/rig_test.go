@@ -28,6 +28,7 @@ type rig struct {
 	mu      sync.Mutex
 	refuse  error
 	states  []string // "from>to"
+	events  []LineEvent
 	ended   []End
 	begun   []*Call
 	handler func(ctx context.Context, c *Call) Outcome
@@ -100,6 +101,12 @@ func (r *rig) StateChanged(_ string, from, to State, _ string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.states = append(r.states, string(from)+">"+string(to))
+}
+
+func (r *rig) LineEvent(e LineEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
 }
 
 func (r *rig) apply(more ...LineConfig) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"time"
 
@@ -24,6 +25,34 @@ func (h *adminHost) Lines() []admin.LineView {
 	views := make([]admin.LineView, 0, len(snapshots))
 	for _, s := range snapshots {
 		views = append(views, lineView(s))
+	}
+	return views
+}
+
+// shownEvents is how many events of a line are shown.
+const shownEvents = 50
+
+// Line implements admin.Host. The events of a line that a reload removed are shown as long as they are kept.
+func (h *adminHost) Line(ctx context.Context, name string) (admin.LineReply, error) {
+	events, err := h.daemon.store.Events(ctx, name, shownEvents)
+	if err != nil {
+		return admin.LineReply{}, err
+	}
+	s, ok := h.daemon.lines.Line(name)
+	if !ok && len(events) == 0 {
+		return admin.LineReply{}, admin.NotFound(fmt.Errorf("line %q: %w", name, port.ErrNoLine))
+	}
+	reply := admin.LineReply{Line: admin.LineView{Name: name}, Events: eventViews(events)}
+	if ok {
+		reply.Line = lineView(s)
+	}
+	return reply, nil
+}
+
+func eventViews(events []record.Event) []admin.LineEventView {
+	views := make([]admin.LineEventView, 0, len(events))
+	for _, e := range events {
+		views = append(views, admin.LineEventView{At: e.At, Kind: e.Kind, Text: e.Text, Result: e.Result, Count: e.Count})
 	}
 	return views
 }

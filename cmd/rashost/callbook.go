@@ -174,6 +174,9 @@ func (b *callBook) Ended(c *port.Call, e port.End) {
 // StateChanged wakes the watchers. What an operator must know of a line, the line has logged itself.
 func (b *callBook) StateChanged(line string, _, _ port.State, _ string) { b.changed(line) }
 
+// LineEvent keeps what happens on a line besides calls.
+func (b *callBook) LineEvent(e port.LineEvent) { b.store.LineEvent(e) }
+
 func (b *callBook) call(id string) *openCall {
 	b.mu.Lock()
 	defer b.mu.Unlock()

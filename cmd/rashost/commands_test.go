@@ -30,17 +30,27 @@ var since = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // fakeDaemon answers on the control socket.
 type fakeDaemon struct {
 	admin.Hub
-	mu    sync.Mutex
-	lines []admin.LineView
-	calls []admin.CallView
-	query admin.CallQuery
-	done  []string
-	fail  error
-	ill   bool
-	views int // of Watch
+	mu     sync.Mutex
+	lines  []admin.LineView
+	calls  []admin.CallView
+	events []admin.LineEventView
+	query  admin.CallQuery
+	done   []string
+	fail   error
+	ill    bool
+	views  int // of Watch
 }
 
 func (d *fakeDaemon) Lines() []admin.LineView { return d.lines }
+
+func (d *fakeDaemon) Line(_ context.Context, name string) (admin.LineReply, error) {
+	for _, l := range d.lines {
+		if l.Name == name {
+			return admin.LineReply{Line: l, Events: d.events}, nil
+		}
+	}
+	return admin.LineReply{}, admin.NotFound(fmt.Errorf("line %q: no such line", name))
+}
 
 func (d *fakeDaemon) Calls(_ context.Context, q admin.CallQuery) ([]admin.CallView, error) {
 	d.query = q
@@ -188,7 +198,7 @@ func TestNotRunning(t *testing.T) {
 func TestUsage(t *testing.T) {
 	b := newBench(t)
 	for _, args := range [][]string{
-		{"lines", "extra"}, {"lines", "--nonsense"}, {"why"}, {"why", "a", "b"}, {"calls", "--since", "soon"}, {"calls", "--limit", "0"}, {"nonsense"},
+		{"lines", "one", "more"}, {"lines", "modem1", "--watch"}, {"lines", "--nonsense"}, {"why"}, {"why", "a", "b"}, {"calls", "--since", "soon"}, {"calls", "--limit", "0"}, {"nonsense"},
 	} {
 		if _, errs := b.run(2, args...); errs == "" {
 			t.Errorf("%v: no word of what is wrong", args)
@@ -281,7 +291,7 @@ func TestJSONDocumentation(t *testing.T) {
 		}
 	}
 	for title, v := range map[string]any{
-		"lines": admin.LinesReply{}, "line": admin.LineView{}, "calls": admin.CallsReply{}, "call": admin.CallView{}, "step": admin.StepView{},
+		"lines": admin.LinesReply{}, "line": admin.LineView{}, "line detail": admin.LineReply{}, "line event": admin.LineEventView{}, "calls": admin.CallsReply{}, "call": admin.CallView{}, "step": admin.StepView{},
 		"health": admin.HealthView{}, "records": admin.RecordsHealth{}, "dialogs": admin.DialogsHealth{}, "plugins": admin.PluginsReply{},
 		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{}, "try": tryResult{}, "fault": tryFault{},
 	} {

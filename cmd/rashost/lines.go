@@ -22,12 +22,17 @@ import (
 func newLinesCommand(a *app) *cobra.Command {
 	var asJSON, watch bool
 	cmd := &cobra.Command{
-		Use:   "lines",
-		Short: "the state of every line",
-		Long: "Shows the state of every line. With --watch it goes on: on a terminal the table is drawn anew at each change, elsewhere each\n" +
+		Use:   "lines [LINE]",
+		Short: "the state of every line, or one in detail",
+		Long: "Shows the state of every line; with LINE that of one in detail, with what happened there last. With --watch it goes on: on a terminal the table is drawn anew at each change, elsewhere each\n" +
 			"change is a line of its own (with --json a JSON object).",
-		Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && !watch {
+				return nil
+			}
+			return arguments()(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			client, err := a.dial(ctx)
@@ -36,6 +41,8 @@ func newLinesCommand(a *app) *cobra.Command {
 			}
 			defer client.Close()
 			switch {
+			case len(args) == 1:
+				return a.showLine(ctx, client, args[0], asJSON)
 			case watch && asJSON:
 				return client.Watch(ctx, a.printEvent)
 			case watch && a.terminal():

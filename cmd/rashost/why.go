@@ -16,13 +16,16 @@ import (
 func newWhyCommand(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "why CALL",
-		Short: "the decision chain of one call, in plain words",
-		Long: "Says what was decided about a call, and why. CALL is its id from `rashost calls`, or the beginning of it. It also works\n" +
-			"while rashost is not running.",
-		Args: arguments("CALL"),
+		Use:   "why CALL|LINE",
+		Short: "the decision chain of one call, or what happened on a line, in plain words",
+		Long: "Says what was decided about a call, and why. CALL is its id from `rashost calls`, or the beginning of it. With the name of a\n" +
+			"line it says what happened there besides calls: faults, and what was done about them. It also works while rashost is not running.",
+		Args: arguments("CALL|LINE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			call, err := a.findCall(cmd.Context(), args[0])
+			if errors.Is(err, admin.ErrNotFound) || errors.Is(err, record.ErrNotFound) {
+				return a.whyLine(cmd.Context(), args[0], asJSON, err)
+			}
 			if err != nil {
 				return err
 			}

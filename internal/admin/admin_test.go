@@ -50,6 +50,15 @@ func (h *fakeHost) Lines() []LineView {
 	return []LineView{{Name: "modem1", State: "listening", Calls: 3}, {Name: "modem2", State: "session", User: "alice"}}
 }
 
+func (h *fakeHost) Line(_ context.Context, name string) (LineReply, error) {
+	for _, l := range h.Lines() {
+		if l.Name == name {
+			return LineReply{Line: l, Events: []LineEventView{{Kind: "noise", Text: "bytes that mean nothing", Count: 3}}}, nil
+		}
+	}
+	return LineReply{}, NotFound(errors.New("no such line"))
+}
+
 func (h *fakeHost) Calls(_ context.Context, q CallQuery) ([]CallView, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

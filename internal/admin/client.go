@@ -83,6 +83,11 @@ func (c *Client) Lines(ctx context.Context) (LinesReply, error) {
 	return get[LinesReply](ctx, c, "/v1/lines")
 }
 
+// Line returns one line with its newest events, oldest first. Errors: ErrNotFound.
+func (c *Client) Line(ctx context.Context, name string) (LineReply, error) {
+	return get[LineReply](ctx, c, "/v1/lines/"+url.PathEscape(name))
+}
+
 // Calls returns the calls that q chooses, newest first.
 func (c *Client) Calls(ctx context.Context, q CallQuery) (CallsReply, error) {
 	v := url.Values{}

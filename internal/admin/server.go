@@ -108,6 +108,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/lines", func(w http.ResponseWriter, _ *http.Request) {
 		s.reply(w, http.StatusOK, LinesReply{Lines: orEmpty(s.host.Lines()), Health: s.host.Health()})
 	})
+	mux.HandleFunc("GET /v1/lines/{name}", func(w http.ResponseWriter, r *http.Request) {
+		reply, err := s.host.Line(r.Context(), r.PathValue("name"))
+		reply.Events, reply.Health = orEmpty(reply.Events), s.host.Health()
+		s.answer(w, reply, err)
+	})
 	mux.HandleFunc("GET /v1/calls", s.calls)
 	mux.HandleFunc("GET /v1/calls/{id}", func(w http.ResponseWriter, r *http.Request) {
 		call, err := s.host.Call(r.Context(), r.PathValue("id"))

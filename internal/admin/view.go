@@ -13,6 +13,8 @@ import (
 type Host interface {
 	// Lines returns every line, in the order of the configuration.
 	Lines() []LineView
+	// Line returns one line with its newest events, oldest first.
+	Line(ctx context.Context, name string) (LineReply, error)
 	// Calls returns the calls that q chooses, newest first, live ones included.
 	Calls(ctx context.Context, q CallQuery) ([]CallView, error)
 	// Call returns one call, with Why filled in. id may be the beginning of an id, if only one call's id begins so.
@@ -165,6 +167,22 @@ type Event struct {
 type LinesReply struct {
 	Lines  []LineView `json:"lines"`
 	Health HealthView `json:"health"`
+}
+
+// LineReply answers GET /v1/lines/LINE. Without a running daemon Line has only its name.
+type LineReply struct {
+	Line   LineView        `json:"line"`
+	Events []LineEventView `json:"events"`
+	Health HealthView      `json:"health"`
+}
+
+// LineEventView is something that happened on a line and is no call.
+type LineEventView struct {
+	At     time.Time `json:"at"`
+	Kind   string    `json:"kind"`
+	Text   string    `json:"text"`
+	Result string    `json:"result,omitempty"`
+	Count  int       `json:"count"`
 }
 
 // CallsReply answers GET /v1/calls.

@@ -181,18 +181,18 @@ func (d *database) inPlace() error {
 
 // save commits the batch in one transaction and returns the ids that belong to other calls already. When the file is no longer in its
 // place it is errGone, and the next connect makes a new one.
-func (d *database) save(ctx context.Context, batch []item) (clashes []string, err error) {
+func (d *database) save(ctx context.Context, b batch) (clashes []string, err error) {
 	if err := d.inPlace(); err != nil {
 		return nil, err
 	}
-	clashes, err = d.commit(ctx, batch)
+	clashes, err = d.commit(ctx, b)
 	if err == nil {
 		err = d.inPlace()
 	}
 	return clashes, err
 }
 
-func (d *database) commit(ctx context.Context, batch []item) (clashes []string, err error) {
+func (d *database) commit(ctx context.Context, b batch) (clashes []string, err error) {
 	if _, err := d.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return nil, classify(err)
 	}
@@ -202,7 +202,7 @@ func (d *database) commit(ctx context.Context, batch []item) (clashes []string, 
 			_, _ = d.conn.ExecContext(ctx, "ROLLBACK")
 		}
 	}()
-	for _, it := range batch {
+	for _, it := range b.rows {
 		result, err := d.upsert.ExecContext(ctx, values(it.row)...)
 		if err != nil {
 			return nil, classify(err)
@@ -210,6 +210,9 @@ func (d *database) commit(ctx context.Context, batch []item) (clashes []string, 
 		if n, err := result.RowsAffected(); err == nil && n == 0 {
 			clashes = append(clashes, it.row.ID)
 		}
+	}
+	if err := d.saveEvents(ctx, b.events); err != nil {
+		return nil, classify(err)
 	}
 	if _, err := d.conn.ExecContext(ctx, "COMMIT"); err != nil {
 		return nil, classify(err)

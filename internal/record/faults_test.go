@@ -274,7 +274,7 @@ func TestMigrations(t *testing.T) {
 	if err := db.QueryRow("SELECT max(version_id), count(*) FROM goose_db_version").Scan(&version, &rows); err != nil {
 		t.Fatal(err)
 	}
-	if version != 1 || rows != 2 {
+	if version != 2 || rows != 3 {
 		t.Errorf("version %d after %d steps", version, rows)
 	}
 	if _, err := db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"); err != nil {

@@ -70,13 +70,18 @@ type Store struct {
 	quit   chan struct{}
 	done   chan struct{}
 
-	mu       sync.Mutex
-	calls    map[string]*entry // open calls, and ended ones that are not saved
-	dirty    []*entry          // what differs from the database, oldest first
-	writing  int               // rows in the transaction under way
-	barriers []*Ticket         // of Flush
-	failure  error             // why saving fails, nil when it works
-	since    time.Time         // when it began to fail
+	mu      sync.Mutex
+	calls   map[string]*entry // open calls, and ended ones that are not saved
+	dirty   []*entry          // what differs from the database, oldest first
+	writing int               // rows in the transaction under way
+	events  []Event           // line events that are not saved, oldest first
+	// writingEvents are those in the transaction under way; lastEvent is the last id.
+	writingEvents []Event
+	lastEvent     int64
+
+	barriers []*Ticket // of Flush
+	failure  error     // why saving fails, nil when it works
+	since    time.Time // when it began to fail
 	lost     uint64
 	closed   bool
 }
@@ -147,6 +152,7 @@ func newStore(ctx context.Context, dir string, o Options) (*Store, error) {
 		}
 		s.fail(err)
 	}
+	s.lastEvent = s.db.lastEventID(ctx)
 	return s, nil
 }
 
@@ -253,7 +259,7 @@ func (s *Store) Flush(ctx context.Context) error {
 	switch {
 	case s.failure != nil:
 		t.resolve(unsaved(s.failure))
-	case len(s.dirty) == 0 && s.writing == 0:
+	case len(s.dirty)+len(s.events) == 0 && s.writing == 0:
 		t.resolve(nil)
 	default:
 		s.barriers = append(s.barriers, t)
@@ -268,7 +274,7 @@ type Health struct {
 	OK     bool      `json:"ok"`
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
-	// Unsaved is how many rows wait in memory, Lost how many were given up since the start because Options.Limit was reached.
+	// Unsaved is how many rows and line events wait in memory, Lost how many calls were given up since the start because Options.Limit was reached.
 	Unsaved int    `json:"unsaved"`
 	Lost    uint64 `json:"lost"`
 }
@@ -290,7 +296,7 @@ func (h Health) String() string {
 func (s *Store) Health() Health {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h := Health{OK: s.failure == nil, Since: s.since, Unsaved: len(s.dirty) + s.writing, Lost: s.lost}
+	h := Health{OK: s.failure == nil, Since: s.since, Unsaved: len(s.dirty) + len(s.events) + s.writing, Lost: s.lost}
 	if s.failure != nil {
 		h.Reason = explain(s.failure)
 	}

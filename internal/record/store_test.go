@@ -275,8 +275,8 @@ func TestGroupCommit(t *testing.T) {
 	}
 	s.End("7", EndUpdate{Cause: port.UserRequest})
 	batch := s.take()
-	if len(batch) != 500 || batch[7].row.Open() {
-		t.Errorf("a transaction takes %d rows", len(batch))
+	if len(batch.rows) != 500 || batch.rows[7].row.Open() {
+		t.Errorf("a transaction takes %d rows", len(batch.rows))
 	}
 	s.putBack(batch, errors.New("not yet"))
 	go s.run()

@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -48,13 +49,13 @@ func (s *Store) failing() bool {
 // flush writes until nothing is left or the first failure.
 func (s *Store) flush() {
 	for {
-		batch := s.take()
-		err := s.write(batch)
+		b := s.take()
+		err := s.write(b)
 		if err != nil {
-			s.putBack(batch, err)
+			s.putBack(b, err)
 			return
 		}
-		if more := s.saved(batch); !more {
+		if more := s.saved(b); !more {
 			return
 		}
 	}
@@ -67,35 +68,44 @@ type item struct {
 	tickets []*Ticket
 }
 
-func (s *Store) take() []item {
+// batch is what one transaction writes.
+type batch struct {
+	rows   []item
+	events []Event
+}
+
+func (s *Store) take() batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := min(len(s.dirty), maxBatch)
-	batch := make([]item, n)
+	rows := make([]item, n)
 	for i, e := range s.dirty[:n] {
-		batch[i] = item{entry: e, row: e.row, tickets: e.tickets}
+		rows[i] = item{entry: e, row: e.row, tickets: e.tickets}
 		e.dirty, e.tickets = false, nil
 	}
 	s.dirty = append(s.dirty[:0], s.dirty[n:]...)
-	s.writing = n
-	return batch
+	m := min(len(s.events), maxBatch)
+	s.writingEvents = slices.Clone(s.events[:m])
+	s.events = slices.Delete(s.events, 0, m)
+	s.writing = n + m
+	return batch{rows, s.writingEvents}
 }
 
 // write commits the batch. With an empty one it finds out whether the database works.
-func (s *Store) write(batch []item) error {
+func (s *Store) write(b batch) error {
 	ctx := context.Background()
 	if err := s.db.connect(ctx); err != nil {
 		return err
 	}
-	if len(batch) == 0 && !s.failing() {
+	if len(b.rows)+len(b.events) == 0 && !s.failing() {
 		return nil
 	}
-	clashes, err := s.db.save(ctx, batch)
+	clashes, err := s.db.save(ctx, b)
 	if errors.Is(err, errGone) {
 		s.opt.Log.Error("records: "+explain(err), "dir", s.db.dir)
 		s.queueAll()
 		if err = s.db.connect(ctx); err == nil {
-			clashes, err = s.db.save(ctx, batch)
+			clashes, err = s.db.save(ctx, b)
 		}
 	}
 	if err != nil {
@@ -123,12 +133,12 @@ func (s *Store) queueAll() {
 }
 
 // saved forgets what is on disk and says whether there is more to write.
-func (s *Store) saved(batch []item) bool {
+func (s *Store) saved(b batch) bool {
 	s.mu.Lock()
-	s.writing = 0
+	s.writing, s.writingEvents = 0, nil
 	recovered := s.failure != nil
 	s.failure, s.since = nil, time.Time{}
-	for _, it := range batch {
+	for _, it := range b.rows {
 		if !it.entry.dirty && !it.entry.row.Open() {
 			delete(s.calls, it.row.ID)
 		}
@@ -136,7 +146,7 @@ func (s *Store) saved(batch []item) bool {
 			t.resolve(nil)
 		}
 	}
-	more := len(s.dirty) > 0
+	more := len(s.dirty)+len(s.events) > 0
 	if !more {
 		for _, t := range s.barriers {
 			t.resolve(nil)
@@ -146,17 +156,18 @@ func (s *Store) saved(batch []item) bool {
 	lost := s.lost
 	s.mu.Unlock()
 	if recovered {
-		s.opt.Log.Info("records are being saved again", "rows", len(batch), "lost", lost)
+		s.opt.Log.Info("records are being saved again", "rows", len(b.rows), "lost", lost)
 	}
 	return more
 }
 
 // putBack queues the batch again, in front of what came meanwhile.
-func (s *Store) putBack(batch []item, err error) {
+func (s *Store) putBack(b batch, err error) {
 	s.mu.Lock()
-	s.writing = 0
-	front := make([]*entry, 0, len(batch)+len(s.dirty))
-	for _, it := range batch {
+	s.writing, s.writingEvents = 0, nil
+	s.events = newest(append(b.events, s.events...), s.opt.Limit)
+	front := make([]*entry, 0, len(b.rows)+len(s.dirty))
+	for _, it := range b.rows {
 		if !it.entry.dirty {
 			it.entry.dirty = true
 			front = append(front, it.entry)

@@ -1,0 +1,109 @@
+package port
+
+import (
+	"log/slog"
+	"time"
+)
+
+// LineEvent is something that an operator should know of a line and that is no change of its state: a fault, and what was done about
+// it. The texts are plain words and safe to show; what a modem or a caller sent is in them only quoted and bounded.
+type LineEvent struct {
+	// Line is the line's name. At is when it happened.
+	Line string
+	At   time.Time
+	// Kind is one word out of the list of kinds.
+	Kind string
+	// Text says what happened, Result what came of it; "" for nothing.
+	Text, Result string
+	// Count is how many events with this kind and text it stands for: those since the last one that was told. Never 0 when it comes
+	// from a line; 0 means 1.
+	Count int
+}
+
+// The kinds of line events.
+const (
+	EventLadder      = "ladder"      // a step of the recovery
+	EventStuckDCD    = "stuck-dcd"   // DCD stays high without a call
+	EventCTSLow      = "cts-low"     // the modem takes no bytes
+	EventDTRIgnored  = "dtr-ignored" // the modem does not hang up when DTR drops
+	EventEchoLoop    = "echo-loop"   // our own words come back
+	EventNoise       = "noise"       // bytes that mean nothing
+	EventRingStorm   = "ring-storm"  // RING without end
+	EventDSRLow      = "dsr-low"     // the modem is switched off or unplugged
+	EventProbe       = "probe"       // the idle probe failed
+	EventEscape      = "escape"      // an escape sequence, or what was done against one
+	EventQuarantine  = "quarantine"  // the line is taken out of service, or comes back
+	EventDevice      = "device"      // the device went, came or moved
+	EventArmed       = "armed"       // the line was armed or disarmed
+	EventMaintenance = "maintenance" // a maintenance window begins or ends
+	EventDrain       = "drain"       // the line is to be disabled when its call is over
+	EventOffHook     = "off-hook"    // a modem out of service was taken off hook, or put back
+	EventDiagnostics = "diagnostics" // what the modem says of the last call
+)
+
+// Bounds of the telling of events.
+const (
+	eventGap  = time.Minute // a kind and text that was told is counted for so long before it is told again
+	eventKeep = 64          // how many kinds and texts are remembered
+)
+
+// eventKey is what makes two events the same.
+type eventKey struct{ kind, text string }
+
+// eventCount is what is remembered of an event that was told.
+type eventCount struct {
+	told time.Time // when it was last told
+	held LineEvent // what has not been told since; Count 0 for nothing
+}
+
+// event makes an event known: to the log, to the observer and in the chain of the present call. The same kind and text is told at most
+// once in eventGap, and counted in between; what varies belongs into result.
+func (l *line) event(kind, text, result string) {
+	now := time.Now()
+	if l.call != nil {
+		l.call.step(eventText(kind, text, result))
+	}
+	if l.events == nil {
+		l.events = make(map[eventKey]*eventCount)
+	}
+	key := eventKey{kind, text}
+	c := l.events[key]
+	if c == nil {
+		l.tellHeld(now, len(l.events) >= eventKeep)
+		c = new(eventCount)
+		l.events[key] = c
+	}
+	c.held = LineEvent{Line: l.cfg.Name, At: now, Kind: kind, Text: text, Result: result, Count: c.held.Count + 1}
+	if c.told.IsZero() || now.Sub(c.told) >= eventGap {
+		l.tellEvent(c, now)
+	}
+}
+
+// tellHeld tells what has been counted for eventGap or longer, or all that has been counted, and forgets it.
+func (l *line) tellHeld(now time.Time, all bool) {
+	for key, c := range l.events {
+		if !all && now.Sub(c.told) < eventGap {
+			continue
+		}
+		if c.held.Count > 0 {
+			l.tellEvent(c, now)
+		}
+		delete(l.events, key)
+	}
+}
+
+// tellEvent tells one event.
+func (l *line) tellEvent(c *eventCount, now time.Time) {
+	e := c.held
+	c.told, c.held = now, LineEvent{}
+	l.logAt(slog.LevelInfo, "line event", "kind", e.Kind, "what", e.Text, "result", e.Result, "count", e.Count)
+	l.mgr.observer.LineEvent(e)
+}
+
+// eventText is an event in one sentence.
+func eventText(kind, text, result string) string {
+	if result != "" {
+		text += ": " + result
+	}
+	return kind + ": " + text
+}
