@@ -123,6 +123,7 @@ type Call struct {
 	mu        sync.Mutex
 	typed     []byte // read before the handler asked, or pushed back
 	over      error  // not nil: why Read and Write fail now
+	handed    func() // handover.go: closes what a program was given; nil before
 	sessionAs string
 	steps     []Step
 
@@ -265,7 +266,7 @@ func (c *Call) step(what string) {
 func (c *Call) end(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over == nil || errors.Is(why, ErrClosed) {
+	if c.over == nil || errors.Is(c.over, errHandedOver) || errors.Is(why, ErrClosed) {
 		c.over = why
 	}
 	c.ended.Store(true)
@@ -318,6 +319,9 @@ func (c *Call) letGo() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.dev, c.typed = nil, nil
+	if c.handed != nil {
+		c.handed()
+	}
 }
 
 // run calls the handler; a panic becomes an outcome.

@@ -305,8 +305,8 @@ func (d *ttyDevice) OutQueue() (n int, err error) {
 	return n, err
 }
 
-// Lend opens the device once more for a child process, which must not share our O_NONBLOCK. The caller closes the file; after the
-// child ended the device must be closed and opened anew, because the end of a session leader hangs its terminal up.
+// Lend opens the device once more for a child process, which must not share our O_NONBLOCK. The file bears the name of the node. The
+// caller closes it; after the child ended the device must be closed and opened anew: nobody knows how the child leaves it.
 func (d *ttyDevice) Lend() (*os.File, error) {
 	var file *os.File
 	err := d.control("lend", func(fd int) error {
@@ -322,7 +322,7 @@ func (d *ttyDevice) Lend() (*os.File, error) {
 			_ = unix.Close(lent)
 			return err
 		}
-		file = os.NewFile(uintptr(lent), d.path)
+		file = os.NewFile(uintptr(lent), d.node)
 		return nil
 	})
 	return file, err

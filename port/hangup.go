@@ -93,6 +93,11 @@ func (l *line) takeBack(occurrence) {
 		}
 	}
 	l.dcd.clear = false
+	if l.call.handedOver() && !h.broken { // whatever the program left: our settings, so that DTR drops, then closed and opened anew
+		_ = dev.Apply(l.cfg.Settings())
+		_ = dev.SetDTR(false)
+		h.broken = true
+	}
 	switch {
 	case h.gone:
 		l.post(evAbsent, l.reason)

@@ -43,6 +43,12 @@ func (t *tailWatch) sent() {
 	}
 }
 
+// forget stops watching: what is received from now on goes elsewhere.
+func (t *tailWatch) forget() {
+	t.on = false
+	t.kind.Store(t.kind.Load()&^0xff + 0x100 + uint64(modem.TailNone))
+}
+
 // stands returns what the last bytes are, and a mark that changes with every byte received.
 func (t *tailWatch) stands() (modem.TailKind, uint64) {
 	mark := t.kind.Load()
