@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,7 @@ type simDevice struct {
 	modem *modemsim.Modem
 	dtr   atomic.Bool // what we set
 	rts   atomic.Bool
+	held  heldOutput
 	off   context.CancelFunc // switches the modem off
 	done  chan struct{}      // it is off
 }
@@ -41,6 +43,9 @@ func NewSimOpener(name string, m *modemsim.Modem, s Settings, log *slog.Logger) 
 
 // Open implements Opener.
 func (o *simOpener) Open(ctx context.Context) (Device, error) {
+	if !o.modem.Plugged() {
+		return nil, fmt.Errorf("%s: the virtual modem is unplugged: %w", o.name, fs.ErrNotExist)
+	}
 	pty, err := modemsim.OpenPTY()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.name, err)
@@ -63,6 +68,7 @@ func (o *simOpener) Open(ctx context.Context) (Device, error) {
 	}()
 	d := &simDevice{ttyDevice: dev.(*ttyDevice), modem: o.modem, off: off, done: done}
 	d.path = o.name
+	d.held.start(running, d.ttyDevice.Write, o.modem, o.settings)
 	d.dtr.Store(true)
 	d.rts.Store(true)
 	return d, nil
@@ -70,6 +76,7 @@ func (o *simOpener) Open(ctx context.Context) (Device, error) {
 
 // Close implements Device: the modem is switched off.
 func (d *simDevice) Close() error {
+	d.held.close()
 	err := d.ttyDevice.Close()
 	d.off()
 	limit := time.NewTimer(closeLimit)
@@ -82,12 +89,49 @@ func (d *simDevice) Close() error {
 	}
 }
 
-// Signals implements Device. RI is never on: the modem says RING.
+// Write implements Device. With RTS/CTS, what is written while CTS is low waits, as in a UART's driver.
+func (d *simDevice) Write(p []byte) (int, error) {
+	n, err := d.held.write(p)
+	return n, d.fail("write", err)
+}
+
+// SetWriteDeadline implements Device.
+func (d *simDevice) SetWriteDeadline(t time.Time) error {
+	err := d.ttyDevice.SetWriteDeadline(t) // first: it frees a write that held waits for
+	d.held.setDeadline(t)
+	return err
+}
+
+// OutQueue implements Device.
+func (d *simDevice) OutQueue() (int, error) {
+	n, err := d.ttyDevice.OutQueue()
+	return n + d.held.len(), err
+}
+
+// Flush implements Device.
+func (d *simDevice) Flush(q Queue) error {
+	if q == Out || q == Both {
+		d.held.drop()
+	}
+	return d.ttyDevice.Flush(q)
+}
+
+// Apply implements Device.
+func (d *simDevice) Apply(s Settings) error {
+	if err := d.ttyDevice.Apply(s); err != nil {
+		return err
+	}
+	d.held.setFlow(s.RTSCTS)
+	return nil
+}
+
+// Signals implements Device.
 func (d *simDevice) Signals() (Signals, error) {
 	if err := d.alive("read control signals"); err != nil {
 		return Signals{}, err
 	}
-	return Signals{DTR: d.dtr.Load(), RTS: d.rts.Load(), CTS: true, DSR: true, DCD: d.modem.DCD()}, nil
+	s := d.modem.Signals()
+	return Signals{DTR: d.dtr.Load(), RTS: d.rts.Load(), CTS: s.CTS, DSR: s.DSR, DCD: s.DCD, RI: s.RI}, nil
 }
 
 // SetDTR implements Device.

@@ -20,8 +20,8 @@ func NewOpener(device string, s Settings, lock ...LockOptions) Opener {
 	if path, ok := strings.CutPrefix(device, "pty:"); ok {
 		return &ptyOpener{path: path, settings: s, log: locks.log}
 	}
-	if strings.HasPrefix(device, "sim:") {
-		return NewSimOpener(device, modemsim.New(modemsim.Options{Timing: modemsim.Real()}), s, o.Log)
+	if name, ok := strings.CutPrefix(device, "sim:"); ok {
+		return NewSimOpener(device, modemsim.New(modemsim.Named(name, modemsim.Real())), s, o.Log)
 	}
 	return &ttyOpener{path: device, settings: s, locks: locks}
 }

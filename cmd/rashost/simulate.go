@@ -72,7 +72,7 @@ func (s *simulators) modem(name string) (*simulator, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	sim := &simulator{modem: modemsim.New(modemsim.Options{Timing: s.timing}), listener: listener, cancel: cancel}
+	sim := &simulator{modem: modemsim.New(modemsim.Named(name, s.timing)), listener: listener, cancel: cancel}
 	s.modems[name] = sim
 	sim.calls.Add(1)
 	go sim.answerTheSocket(ctx)

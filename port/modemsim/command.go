@@ -18,15 +18,21 @@ func (m *Modem) command(line string, tooLong bool) {
 		m.opts.OnCommand(line)
 		m.mu.Lock()
 	}
-	if d := m.opts.Timing.Command; d > 0 {
+	if d := m.opts.Timing.Command + m.faults.Slow; d > 0 {
 		m.wait(d, func() bool { return m.rw != nil && m.ctx.Err() == nil })
 	}
+	if m.stuck() { // in OnCommand, or meanwhile
+		return
+	}
 	m.dte.last = line
+	x := &executor{d: &m.dte, m: m, reject: m.faults.Reject}
 	result := "ERROR"
-	if !tooLong {
-		x := &executor{d: &m.dte, m: m, reject: m.faults.Reject}
+	if !tooLong && len(line) <= m.opts.family.maxLine()+2 {
 		result = x.run(line[2:])
 		m.signal()
+	}
+	if result == "ERROR" {
+		result = m.errorText()
 	}
 	if m.faults.RingInCommand > 0 {
 		m.faults.RingInCommand--
@@ -34,6 +40,9 @@ func (m *Modem) command(line string, tooLong bool) {
 	}
 	if result != "" {
 		m.result(result)
+	}
+	if x.after != nil {
+		x.after()
 	}
 	if m.faults.MuteAfter > 0 {
 		if m.faults.MuteAfter--; m.faults.MuteAfter == 0 {
@@ -51,6 +60,7 @@ type executor struct {
 	reject []string
 	result string // of the action that ends the line, "" for none, when ended
 	ended  bool
+	after  func() // done behind the result
 }
 
 // run executes a line without its AT and returns the result to say, "" for one that comes later.
@@ -68,7 +78,10 @@ func (x *executor) run(line string) string {
 func (x *executor) settings(line string) error {
 	for line != "" && !x.ended {
 		var cmd string
-		cmd, line = next(line)
+		var err error
+		if cmd, line, err = x.cut(line); err != nil {
+			return err
+		}
 		if slices.ContainsFunc(x.reject, func(r string) bool { return strings.EqualFold(r, cmd) }) {
 			return errCommand
 		}
@@ -79,7 +92,22 @@ func (x *executor) settings(line string) error {
 	return nil
 }
 
-// next cuts the first command off a line.
+// cut takes the first command off a line.
+func (x *executor) cut(line string) (cmd, rest string, err error) {
+	f := x.d.family
+	c := upper(line[0])
+	if f == nil || c == ';' || c == ' ' || c == 'D' || c == 'S' && len(line) > 1 && digits(line[1:]) > 0 {
+		cmd, rest = next(line)
+		return cmd, rest, nil
+	}
+	cmd, rest, ok := f.next(line)
+	if !ok {
+		return "", "", errCommand
+	}
+	return cmd, rest, nil
+}
+
+// next cuts the first command off a line, by the customary rules.
 func next(line string) (cmd, rest string) {
 	switch c := upper(line[0]); {
 	case c == ';' || c == ' ':
@@ -91,6 +119,10 @@ func next(line string) (cmd, rest string) {
 		return line, ""
 	case c == 'S':
 		i := 1 + digits(line[1:])
+		if i < len(line) && line[i] == '.' {
+			i++
+			i += digits(line[i:])
+		}
 		if i < len(line) && line[i] == '=' {
 			i++
 			i += digits(line[i:])
@@ -114,20 +146,27 @@ func (x *executor) one(cmd string) error {
 	if cmd == "" {
 		return nil
 	}
-	switch c := upper(cmd[0]); {
+	c := upper(cmd[0])
+	switch f := x.d.family; {
+	case c == 'D' && (f == nil || f.knows("D")):
+		return x.action(func() { x.result = x.m.dial(cmd[1:]) })
+	case c == 'S' && len(cmd) > 1 && digits(cmd[1:]) > 0:
+		return x.register(cmd[1:])
+	case f != nil:
+		return x.ofFamily(strings.ToUpper(cmd))
 	case strings.IndexByte("+#-*", c) >= 0:
 		return x.extended(strings.ToUpper(cmd))
-	case c == 'D':
-		return x.action(func() { x.result = x.m.dial(cmd[1:]) })
-	case c == 'S':
-		return x.register(cmd[1:])
 	case strings.IndexByte(`&\%`, c) >= 0:
 		if len(cmd) < 2 {
 			return errCommand
 		}
 		return x.prefixed(strings.ToUpper(cmd[:2]), argument(cmd[2:]))
 	default:
-		return x.basic(c, argument(cmd[1:]))
+		n := argument(cmd[1:])
+		if top, ok := limits[c]; !ok || n < 0 || n > top {
+			return errCommand
+		}
+		return x.perform(string(c), n)
 	}
 }
 
@@ -157,69 +196,68 @@ var limits = map[byte]int{
 	'A': 0, 'B': 99, 'E': 1, 'H': 1, 'I': 11, 'L': 3, 'M': 3, 'N': 1, 'O': 3, 'P': 0, 'Q': 2, 'T': 0, 'V': 1, 'W': 2, 'X': 7, 'Y': 1, 'Z': 9,
 }
 
-func (x *executor) basic(c byte, n int) error {
+// perform does what a basic command means in every family. What it does not know changes nothing.
+func (x *executor) perform(name string, n int) error {
 	d := x.d
-	if top, ok := limits[c]; !ok || n < 0 || n > top {
-		return errCommand
-	}
-	switch c {
-	case 'E':
+	switch name {
+	case "E":
 		d.echo = n == 1
-	case 'V':
+	case "V":
 		d.numeric = n == 0
-	case 'Q':
+	case "Q":
 		d.quiet = n == 1
-	case 'X':
+	case "X":
 		d.x = n
-	case 'Z':
+	case "&D":
+		d.dtr = n
+	case "&C":
+		d.dcd = n
+	case "&F":
+		d.factory(n)
+	case "&W":
+		if d.family != nil && x.m != nil {
+			d.store()
+		}
+	case "Z":
 		return x.action(func() {
 			x.m.drop()
 			d.reset(x.m.opts.Stored)
-			x.result = "OK"
+			x.result, x.after = "OK", x.m.wasReset
 		})
-	case 'H':
+	case "H":
 		if x.m != nil && n == 0 {
 			x.m.drop()
 		}
-	case 'A':
+	case "A":
 		return x.action(func() { x.result = x.m.offHook() })
-	case 'O':
+	case "O":
 		return x.action(func() { x.result = x.m.online() })
-	case 'I':
-		if x.m != nil {
+	case "I":
+		if x.m != nil && d.family == nil {
 			x.m.identify("I" + strconv.Itoa(n))
 		}
 	}
 	return nil
 }
 
+// prefixed is a basic command with & or its like, of a modem that takes everything customary.
 func (x *executor) prefixed(name string, n int) error {
-	if n < 0 {
+	top, ok := map[string]int{"&D": 3, "&C": 1}[name]
+	if n < 0 || ok && n > top {
 		return errCommand
 	}
-	d := x.d
-	switch name {
-	case "&F":
-		d.factory()
-	case "&D":
-		if n > 3 {
-			return errCommand
-		}
-		d.dtr = n
-	case "&C":
-		if n > 1 {
-			return errCommand
-		}
-		d.dcd = n
+	switch d := x.d; name {
 	case "&V":
 		if x.m != nil {
 			x.m.info("E" + bit(d.echo) + " Q" + bit(d.quiet) + " V" + bit(!d.numeric) + " X" + strconv.Itoa(d.x) + " &C" + strconv.Itoa(d.dcd) + " &D" + strconv.Itoa(d.dtr))
 		}
-	case "&G", "&K", "&Q", "&S", "&W", "&Y", "&P", "&R", "&T", "&X", `\N`, `\Q`, `\J`, `\V`, `\G`, `\K`, "%C", "%E", "%L", "%Q":
+	case "&F":
+		n = -1
+	case "&D", "&C", "&G", "&K", "&Q", "&S", "&W", "&Y", "&P", "&R", "&T", "&X", `\N`, `\Q`, `\J`, `\V`, `\G`, `\K`, "%C", "%E", "%L", "%Q":
 	default:
 		return errCommand
 	}
-	return nil
+	return x.perform(name, n)
 }
 
 func bit(on bool) string {
@@ -229,14 +267,32 @@ func bit(on bool) string {
 	return "0"
 }
 
-// register is S n = v, S n ? or S n.
+// register is S n = v, S n ?, S n . b = v or S n.
 func (x *executor) register(arg string) error {
 	i := digits(arg)
 	r := argument(arg[:i])
-	if r < 0 {
+	if r < 0 || r >= registers {
 		return errCommand
 	}
-	switch rest := arg[i:]; rest {
+	most, bits := 255, false
+	if f := x.d.family; f != nil {
+		fact := f.register(r)
+		if fact == nil {
+			return errCommand
+		}
+		bits = fact.Bits
+		if fact.Most > 0 {
+			most = fact.Most
+		}
+	}
+	rest := arg[i:]
+	if bit, ok := strings.CutPrefix(rest, "."); ok {
+		if !bits {
+			return errCommand
+		}
+		return x.registerBit(r, bit)
+	}
+	switch rest {
 	case "":
 	case "?":
 		if x.m != nil {
@@ -244,10 +300,32 @@ func (x *executor) register(arg string) error {
 		}
 	default:
 		v := argument(rest[1:])
-		if v < 0 || r == 1 {
+		if v < 0 || v > most || r == 1 {
 			return errCommand
 		}
 		x.d.s[r] = byte(v)
+	}
+	return nil
+}
+
+// registerBit is b=0, b=1 or b? of a register.
+func (x *executor) registerBit(r int, arg string) error {
+	i := digits(arg)
+	b := argument(arg[:i])
+	if i == 0 || b < 0 || b > 7 {
+		return errCommand
+	}
+	switch arg[i:] {
+	case "=1":
+		x.d.s[r] |= 1 << b
+	case "=0":
+		x.d.s[r] &^= 1 << b
+	case "?":
+		if x.m != nil {
+			x.m.info(bit(x.d.s[r]>>b&1 == 1))
+		}
+	default:
+		return errCommand
 	}
 	return nil
 }
@@ -319,6 +397,7 @@ func (m *Modem) identify(name string) {
 // drop hangs up without a result of its own.
 func (m *Modem) drop() {
 	if m.call != nil {
+		m.lastCause = "command"
 		m.over(m.call)
 		m.out.discard(m.rw)
 	}

@@ -1,6 +1,9 @@
 package modemsim
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // maxCommand is the longest command line, in bytes, without its AT.
 const maxCommand = 255
@@ -18,6 +21,9 @@ type dte struct {
 	dtr, dcd int // &D, &C
 	callerID int
 	params   map[string]string // of extended commands, such as "+MR"
+	basic    map[string]int    // of basic commands, such as "&K"; only with a family
+	family   *family           // nil: takes everything customary
+	saved    *dte              // what &W stored; only with a family
 	line     []byte            // what was typed, with its AT
 	skip     bool              // the line is too long
 	last     string            // the last command line, for A/
@@ -25,16 +31,58 @@ type dte struct {
 
 // reset returns to the settings of the power-on state: the factory's, then what was stored.
 func (d *dte) reset(stored string) {
-	d.factory()
+	d.factory(-1)
+	if d.saved != nil {
+		d.restore()
+	}
 	if stored != "" {
 		_ = (&executor{d: d}).settings(stored)
 	}
 }
 
-func (d *dte) factory() {
-	*d = dte{echo: true, x: 4, dtr: 2, dcd: 1, line: d.line[:0], last: d.last}
+// factory makes the factory's settings of that number; -1 are those of the power-on state.
+func (d *dte) factory(profile int) {
+	*d = dte{echo: true, x: 4, dtr: 2, dcd: 1, line: d.line[:0], last: d.last, family: d.family, saved: d.saved}
 	for r, v := range map[int]byte{2: '+', 3: '\r', 4: '\n', 5: '\b', 6: 2, 7: 50, 8: 2, 9: 6, 10: 14, 11: 95, 12: 50, 25: 5} {
 		d.s[r] = v
+	}
+	f := d.family
+	if f == nil {
+		return
+	}
+	if profile < 0 {
+		profile = f.PowerOn
+	}
+	d.basic, d.params = map[string]int{}, map[string]string{}
+	for _, p := range f.Parameters {
+		d.params[p.Name] = p.Default
+	}
+	for _, p := range f.Factory {
+		if p.Profile == profile {
+			_ = (&executor{d: d}).settings(p.Settings)
+		}
+	}
+}
+
+// store is &W: all settings but those that the family does not keep.
+func (d *dte) store() {
+	saved := *d
+	saved.basic, saved.params, saved.saved, saved.line = maps.Clone(d.basic), maps.Clone(d.params), nil, nil
+	d.saved = &saved
+}
+
+// restore takes back what was stored; the settings that were not kept have the factory's values.
+func (d *dte) restore() {
+	fresh, saved := *d, d.saved
+	*d = *saved
+	d.basic, d.params = maps.Clone(saved.basic), maps.Clone(saved.params)
+	d.saved, d.line, d.last = saved, fresh.line, fresh.last
+	for name := range d.family.keeps {
+		if v, ok := fresh.params[name]; ok {
+			d.params[name] = v
+		} else if v, ok := fresh.basic[name]; ok {
+			d.basic[name] = v
+		}
 	}
 }
 
@@ -51,6 +99,12 @@ func (d *dte) set(name, value string) {
 // key takes one byte in command mode.
 func (m *Modem) key(c byte) {
 	d := &m.dte
+	if !m.deafUntil.IsZero() && time.Now().Before(m.deafUntil) {
+		return
+	}
+	if len(d.line) == 0 && upper(c) == 'A' {
+		m.speedLost = false
+	}
 	if d.echo && !m.faults.Mute {
 		m.say(string([]byte{c}))
 	}
@@ -70,7 +124,7 @@ func (m *Modem) key(c byte) {
 		}
 	case len(d.line) == 1:
 		m.second(c)
-	case len(d.line) > maxCommand+1:
+	case len(d.line) > d.family.maxLine()+1:
 		d.skip = true
 	case c > ' ' && c < 0x7f:
 		d.line = append(d.line, c)
@@ -121,6 +175,9 @@ func (e *escape) stop() {
 // watchEscape looks at data from the host: silence, three escape characters, silence. A host that sends them along with anything
 // else has not escaped, nor has one while S2 is over 127.
 func (m *Modem) watchEscape(b []byte) {
+	if m.hasTIES() || m.opts.family != nil && m.opts.family.Escape.Kind == "none" {
+		return
+	}
 	e, char := &m.esc, m.dte.s[2]
 	now := time.Now()
 	guard := time.Duration(m.dte.s[12]) * time.Second / 50

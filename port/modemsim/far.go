@@ -2,11 +2,8 @@ package modemsim
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -84,6 +81,11 @@ func (m *Modem) Dial(ctx context.Context, o DialOptions) (*FarCall, error) {
 		return nil, ErrBusy
 	}
 	c := &FarCall{m: m, o: o, done: make(chan struct{})}
+	if m.direct() {
+		m.call = c
+		m.connected(c)
+		return c, nil
+	}
 	m.ring = c
 	stop := context.AfterFunc(ctx, func() {
 		m.mu.Lock()
@@ -115,21 +117,24 @@ func (m *Modem) ringUntilAnswered(ctx context.Context, c *FarCall) {
 		rings = max(1, rings)
 	}
 	ringing := func() bool { return c.state == callRinging && ctx.Err() == nil }
-	if c.o.IDFirst {
+	where := m.idPosition(c)
+	if where == "before" {
 		m.sayCallerID(c)
 		m.wait(min(t.CallerID, t.Ring), ringing)
 	}
 	for n := 1; ringing(); n++ {
 		m.ringOnce(c)
-		rest := t.Ring
-		if n == 1 && !c.o.IDFirst {
-			m.wait(min(t.CallerID, t.Ring), ringing)
-			if ringing() {
-				m.sayCallerID(c)
-			}
-			rest -= min(t.CallerID, t.Ring)
+		if where == "with" && ringing() {
+			m.sayCallerID(c)
 		}
-		m.wait(rest, ringing)
+		m.wait(min(t.CallerID, t.Ring), ringing)
+		if c.state == callRinging {
+			m.ringing(false)
+		}
+		if n == 1 && where == "between" && ringing() {
+			m.sayCallerID(c)
+		}
+		m.wait(t.Ring-min(t.CallerID, t.Ring), ringing)
 		if n != rings {
 			continue
 		}
@@ -142,9 +147,10 @@ func (m *Modem) ringUntilAnswered(ctx context.Context, c *FarCall) {
 
 // ringOnce is one ring: RING, the ring counter, and auto-answer.
 func (m *Modem) ringOnce(c *FarCall) {
-	if m.faults.Wedged {
+	if m.stuck() {
 		return
 	}
+	m.ringing(true)
 	if m.dte.s[1] == 0 {
 		m.sayCadence(c)
 	}
@@ -152,30 +158,6 @@ func (m *Modem) ringOnce(c *FarCall) {
 	m.dte.s[1]++
 	if m.dte.s[0] > 0 && m.dte.s[1] >= m.dte.s[0] && !m.dtrLow {
 		m.answer()
-	}
-}
-
-func (m *Modem) ringText(c *FarCall) string {
-	switch {
-	case c.o.RingText != "":
-		return c.o.RingText
-	case c.o.Ring != "":
-		return "RING " + c.o.Ring
-	}
-	return "RING"
-}
-
-// sayCadence reports how the telephone rang, where +VDR=1 asks for it.
-func (m *Modem) sayCadence(c *FarCall) {
-	if !m.dte.on("+VDR") {
-		return
-	}
-	for i, d := range c.o.Cadence {
-		label := "DRON="
-		if i%2 == 1 {
-			label = "DROF="
-		}
-		m.info(label + strconv.Itoa(int(d/(100*time.Millisecond))))
 	}
 }
 
@@ -197,69 +179,15 @@ func (m *Modem) wait(d time.Duration, more func() bool) {
 	}
 }
 
-// sayCallerID sends the caller id where it was asked for.
-func (m *Modem) sayCallerID(c *FarCall) {
-	if m.dte.callerID == 0 || m.faults.Wedged {
-		return
-	}
-	lines := c.o.Lines
-	if lines == nil && c.o.Number+c.o.Name+c.o.Called != "" {
-		when := c.o.When
-		if when.IsZero() {
-			when = time.Now()
-		}
-		if m.dte.callerID == 2 {
-			lines = []string{"MESG = " + mdmf(c.o, when)}
-		} else {
-			lines = append(lines, "DATE = "+when.Format("0102"), "TIME = "+when.Format("1504"))
-			for _, f := range [][2]string{{"NMBR", c.o.Number}, {"NAME", c.o.Name}, {"DDN_NMBR", c.o.Called}} {
-				if f[1] != "" {
-					lines = append(lines, f[0]+" = "+f[1])
-				}
-			}
-		}
-	}
-	for _, l := range lines {
-		m.info(l)
-	}
-}
-
-// mdmf is the frame of the telephone network in hexadecimal.
-func mdmf(o DialOptions, when time.Time) string {
-	var body []byte
-	add := func(kind byte, data string) {
-		data = data[:min(len(data), 64)]
-		body = append(append(body, kind, byte(len(data))), data...)
-	}
-	add(1, when.Format("01021504"))
-	switch o.Number {
-	case "":
-	case Withheld, OutOfArea:
-		add(4, o.Number)
-	default:
-		add(2, o.Number)
-	}
-	if o.Called != "" {
-		add(3, o.Called)
-	}
-	if o.Name != "" {
-		add(7, o.Name)
-	}
-	frame := append([]byte{0x80, byte(len(body))}, body...)
-	var sum byte
-	for _, b := range frame {
-		sum += b
-	}
-	return strings.ToUpper(fmt.Sprintf("%x", append(frame, -sum)))
-}
-
 // answer takes the ringing call off the hook.
 func (m *Modem) answer() {
 	c := m.ring
 	m.ring, m.call = nil, c
-	if m.faults.OKBeforeConnect {
+	m.ringing(false)
+	if f := m.opts.family; m.faults.OKBeforeConnect || f != nil && f.Answer.OKFirst {
 		m.result("OK")
 	}
+	m.dead = m.dead || m.faults.DieAnswering
 	m.handshake(c, func() { m.connected(c) })
 }
 
@@ -280,48 +208,14 @@ func (m *Modem) handshake(c *FarCall, done func()) {
 	})
 }
 
-// connected makes the data connection: reports, carrier, CONNECT.
-func (m *Modem) connected(c *FarCall) {
-	for _, r := range []struct {
-		on            bool
-		label, report string
-	}{
-		{m.dte.on("+MR"), "+MCR: ", c.o.Modulation}, {m.dte.on("+MR"), "+MRR: ", c.o.Rate}, {m.dte.on("+ILRR"), "+ILRR: ", c.o.DTERate},
-		{m.dte.on("+ER"), "+ER: ", c.o.Protocol}, {m.dte.on("+DR"), "+DR: ", c.o.Compression},
-	} {
-		if r.on && r.report != "" {
-			m.info(r.label + r.report)
-		}
-	}
-	for _, l := range c.o.Before {
-		m.info(l)
-	}
-	m.carrier = true
-	m.signal()
-	m.result(m.connectText(c.o.Connect))
-	c.state, m.mode, c.reached = callConnected, dataMode, true
-	m.esc.begin()
-	m.cond.Broadcast()
-}
-
-func (m *Modem) connectText(text string) string {
-	if text == "" {
-		text = m.opts.Connect
-	}
-	switch text {
-	case "":
-		text = "28800/ARQ/V34/LAPM/V42BIS"
-	case "-":
-		return "CONNECT"
-	}
-	return "CONNECT " + text
-}
-
 // far ends a call from the far end: the carrier is gone.
 func (m *Modem) far(c *FarCall) {
 	was := c.state
+	if was == callConnected && m.call == c {
+		m.lastCause = "carrier"
+	}
 	m.over(c)
-	if (was == callConnected || was == callHandshake) && !m.faults.SilentHangup && !m.faults.Wedged {
+	if (was == callConnected || was == callHandshake) && !m.faults.SilentHangup && !m.stuck() {
 		m.result("NO CARRIER")
 	}
 }
@@ -414,7 +308,7 @@ func (c *FarCall) Write(p []byte) (int, error) {
 			m.cond.Wait()
 		default:
 			n := min(len(p)-done, maxOut-len(m.out.buf))
-			if !m.closed && !m.faults.Wedged {
+			if !m.closed && !m.stuck() {
 				m.out.buf = append(m.out.buf, p[done:done+n]...)
 				m.pump()
 			}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"sync"
 	"syscall"
 	"time"
@@ -63,12 +64,19 @@ type Options struct {
 	// "CONNECT", with a text or without, or BUSY, NO ANSWER and so on. The far end belongs to it. nil: NO DIALTONE. It must
 	// return when call.Done is closed: the host gave up.
 	OnDial func(number string, call *FarCall) string
-	// OnDCD is told each change of the carrier signal, in order. It must not call the modem and must not block.
-	OnDCD func(on bool)
+	// OnSignals is told each change of the control signals, in order. It must not call the modem and must not block.
+	OnSignals func(Signals)
 	// OnCommand is told each command line before it is executed, with its AT. It must not block; it may call SetFaults.
 	OnCommand func(line string)
 	// Faults are the faults at the start.
 	Faults Faults
+
+	family *family // what Personality read; nil takes everything customary
+}
+
+// Signals are the control signals that the modem drives, true when on.
+type Signals struct {
+	CTS, DSR, DCD, RI bool
 }
 
 // Faults are the ways in which a modem misbehaves. The zero value is none.
@@ -97,6 +105,22 @@ type Faults struct {
 	StuckDCD bool
 	// DeafToDTR: neither DTR nor a closed pty is noticed.
 	DeafToDTR bool
+	// Off: switched off. As Wedged, with DSR, CTS and DCD low.
+	Off bool
+	// HoldCTS: CTS is low. A host that obeys it cannot send.
+	HoldCTS bool
+	// Slow is added to the time of each command.
+	Slow time.Duration
+	// Babble is sent unasked, again and again, and so are Burst random bytes as a bad line makes them, Every so often; 0 is 10 ms.
+	Babble []byte
+	Burst  int
+	Every  time.Duration
+	// Echo: every byte from the host comes back, and nothing else is done with it; as a terminal or another getty would.
+	Echo bool
+	// TIES: +++AT and a carriage return in data are obeyed without silence around them, unless S2 is over 127.
+	TIES bool
+	// DieAnswering and DieConnected: it wedges behind ATA, or behind CONNECT. Only SetFaults and Plug free it.
+	DieAnswering, DieConnected bool
 }
 
 // mode is what bytes from the host mean.
@@ -122,23 +146,34 @@ type Modem struct {
 	out    output
 
 	mode    mode
-	call    *FarCall    // connected, or in the handshake
-	ring    *FarCall    // ringing
-	carrier bool        // the far end is heard
-	dcd     bool        // the signal
+	call    *FarCall // connected, or in the handshake
+	ring    *FarCall // ringing
+	carrier bool     // the far end is heard
+	signals Signals
+	dead    bool        // wedged by DieAnswering or DieConnected
+	absent  bool        // unplugged
 	dtrLow  bool        // DTR is off
 	closed  bool        // the host has the pty closed
 	dtr     *time.Timer // DTR is low, not yet noticed
 	shake   *time.Timer // until CONNECT
 	esc     escape
+	ties    ties
+	babble  *time.Timer // until the next babble
+	noise   *rand.Rand
+
+	deafUntil time.Time // after a reset
+	speedLost bool      // after a reset, until an A is heard: what is said is not understood
+	lastLink  link      // of the last call
+	lastCause string    // why it ended, "" when nothing is known: dtr, carrier, command
 }
 
 // New returns a modem that is switched off: Run switches it on.
 func New(o Options) *Modem {
 	m := &Modem{opts: o, faults: o.Faults}
 	m.cond.L = &m.mu
+	m.dte.family = o.family
 	m.dte.reset(o.Stored)
-	m.dcd = m.dte.dcd == 0
+	m.signals = m.signalsNow()
 	return m
 }
 
@@ -146,16 +181,27 @@ func New(o Options) *Modem {
 func (m *Modem) SetFaults(f Faults) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.faults = f
+	m.faults, m.dead = f, false
 	m.signal()
+	m.startBabble()
+	m.cond.Broadcast()
+}
+
+// Signals returns the control signals.
+func (m *Modem) Signals() Signals {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.signals
 }
 
 // DCD returns the carrier signal.
-func (m *Modem) DCD() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.dcd
-}
+func (m *Modem) DCD() bool { return m.Signals().DCD }
+
+// stuck says that the modem does nothing at all.
+func (m *Modem) stuck() bool { return m.faults.Wedged || m.faults.Off || m.dead }
+
+// direct says that this is no modem but a cable.
+func (m *Modem) direct() bool { return m.opts.family != nil && m.opts.family.Direct }
 
 // SetDTR is the host's DTR. It drops the call, or resets the modem, as &D says. A modem starts with DTR on.
 func (m *Modem) SetDTR(on bool) {
@@ -175,8 +221,8 @@ func (m *Modem) setDTR(on bool) {
 	}
 	switch {
 	case on:
-	case m.opts.Timing.DTR > 0:
-		m.dtr = time.AfterFunc(m.opts.Timing.DTR, func() {
+	case m.dtrTime() > 0:
+		m.dtr = time.AfterFunc(m.dtrTime(), func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			if m.dtrLow {
@@ -188,8 +234,16 @@ func (m *Modem) setDTR(on bool) {
 	}
 }
 
+// dtrTime is how long DTR must be low to be noticed.
+func (m *Modem) dtrTime() time.Duration {
+	if f := m.opts.family; f != nil {
+		return max(m.opts.Timing.DTR, f.DTRTime.Least)
+	}
+	return m.opts.Timing.DTR
+}
+
 func (m *Modem) dtrDropped() {
-	if m.faults.Wedged || m.faults.DeafToDTR || m.dte.dtr == 0 {
+	if m.stuck() || m.faults.DeafToDTR || m.dte.dtr == 0 {
 		return
 	}
 	if m.dte.dtr == 1 {
@@ -199,11 +253,21 @@ func (m *Modem) dtrDropped() {
 		}
 		return
 	}
+	m.lastCause = "dtr"
 	m.hangUp("NO CARRIER")
-	if m.dte.dtr == 3 {
+	if m.resetsOnDTR() {
 		m.dte.reset(m.opts.Stored)
 		m.signal()
+		m.wasReset()
 	}
+}
+
+// resetsOnDTR says that a drop of DTR also resets: &D3, or the family's own way to say so.
+func (m *Modem) resetsOnDTR() bool {
+	if f := m.opts.family; f != nil && f.DTRTime.ResetWhen != "" && m.dte.holds(f.DTRTime.ResetWhen, nil) {
+		return true
+	}
+	return m.dte.dtr == 3
 }
 
 // hangUp ends the call from our side. What the far end sent and the host has not got is lost; result follows if there was a call.
@@ -226,11 +290,13 @@ func (m *Modem) over(c *FarCall) {
 	close(c.done)
 	if m.ring == c {
 		m.ring = nil
+		m.ringing(false)
 	}
 	if m.call == c {
 		m.call, m.mode = nil, commandMode
 		m.dte.line = m.dte.line[:0]
 		m.esc.stop()
+		m.ties.stop()
 		if m.shake != nil {
 			m.shake.Stop()
 			m.shake = nil
@@ -242,16 +308,54 @@ func (m *Modem) over(c *FarCall) {
 	m.cond.Broadcast()
 }
 
-// signal sets DCD as the carrier, &C and the faults want it.
+func (m *Modem) signalsNow() Signals {
+	if m.faults.Off {
+		return Signals{}
+	}
+	return Signals{
+		CTS: !m.faults.HoldCTS, DSR: true, RI: m.signals.RI,
+		DCD: m.carrier || m.dte.dcd == 0 && !m.direct() || m.signals.DCD && m.faults.StuckDCD,
+	}
+}
+
+// signal sets the control signals as the carrier, &C and the faults want them.
 func (m *Modem) signal() {
-	on := m.carrier || m.dte.dcd == 0 || m.dcd && m.faults.StuckDCD
-	if on == m.dcd {
+	now := m.signalsNow()
+	if now == m.signals {
 		return
 	}
-	m.dcd = on
-	if m.opts.OnDCD != nil {
-		m.opts.OnDCD(on)
+	m.signals = now
+	m.cond.Broadcast()
+	if m.opts.OnSignals != nil {
+		m.opts.OnSignals(now)
 	}
+}
+
+// ringing sets RI.
+func (m *Modem) ringing(on bool) {
+	if m.signals.RI == on || on && m.faults.Off {
+		return
+	}
+	m.signals.RI = on
+	if m.opts.OnSignals != nil {
+		m.opts.OnSignals(m.signals)
+	}
+}
+
+// WaitCTS returns when CTS is on, or ctx ends.
+func (m *Modem) WaitCTS(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.cond.Broadcast()
+	})
+	defer stop()
+	for !m.signals.CTS && ctx.Err() == nil {
+		m.cond.Wait()
+	}
+	return context.Cause(ctx)
 }
 
 // idleBuffer is enough for commands; a call gets a bigger one.
@@ -265,11 +369,15 @@ const (
 // said meanwhile is lost.
 func (m *Modem) Run(ctx context.Context, rw io.ReadWriteCloser) error {
 	m.mu.Lock()
-	if m.rw != nil {
-		m.mu.Unlock()
+	if m.rw != nil || m.absent {
+		defer m.mu.Unlock()
+		if m.absent {
+			return ErrOff
+		}
 		return ErrRunning
 	}
 	m.rw, m.ctx = rw, ctx
+	m.startBabble()
 	m.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { _ = rw.Close() })
 	defer stop()
@@ -282,11 +390,12 @@ func (m *Modem) Run(ctx context.Context, rw io.ReadWriteCloser) error {
 		}
 	}
 	m.setDTRTimerOff()
+	m.stopBabble()
 	m.out.discard(rw)
 	m.rw = nil
 	m.cond.Broadcast()
 	_ = rw.Close()
-	if ctx.Err() != nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) {
+	if ctx.Err() != nil || m.absent || errors.Is(err, io.EOF) || errors.Is(err, io.ErrClosedPipe) {
 		return nil
 	}
 	return err
@@ -355,11 +464,17 @@ func (m *Modem) fromHost(b []byte) {
 	defer m.mu.Unlock()
 	for len(b) > 0 {
 		switch {
-		case m.faults.Wedged:
+		case m.stuck():
+			return
+		case m.faults.Echo:
+			m.out.echo(m, b)
+			return
+		case m.direct() && m.mode != dataMode:
 			return
 		case m.mode == dataMode:
 			m.watchEscape(b)
 			m.call.deliver(b)
+			m.watchTIES(b)
 			return
 		case m.mode == handshakeMode && b[0] != '\n':
 			m.hangUp("NO CARRIER")

@@ -33,10 +33,12 @@ func inBubble(t *testing.T, o modemsim.Options, test func(*bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{t: t}
-		o.OnDCD = func(on bool) {
+		o.OnSignals = func(s modemsim.Signals) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.dcd = append(b.dcd, on)
+			if n := len(b.dcd); n == 0 && s.DCD || n > 0 && b.dcd[n-1] != s.DCD {
+				b.dcd = append(b.dcd, s.DCD)
+			}
 		}
 		b.m = modemsim.New(o)
 		host, dte := net.Pipe()

@@ -28,11 +28,21 @@ func (o *output) discard(rw io.ReadWriteCloser) {
 
 // say queues text from the modem itself.
 func (m *Modem) say(text string) {
-	if m.rw == nil || m.closed || m.faults.Wedged || len(m.out.buf)+len(text) > 2*maxOut {
+	if m.rw == nil || m.closed || m.stuck() || len(m.out.buf)+len(text) > 2*maxOut {
 		return
 	}
 	m.out.buf = append(m.out.buf, text...)
+	if m.speedLost {
+		garble(m.out.buf[len(m.out.buf)-len(text):])
+	}
 	m.pump()
+}
+
+// garble makes of text what a host hears at another speed: bytes that are no letters and no line ends.
+func garble(b []byte) {
+	for i := range b {
+		b[i] = b[i]<<1&0x1e | 0xe0
+	}
 }
 
 // echo queues data that the far end sends back; what finds no room is lost.
@@ -94,7 +104,7 @@ var codes = map[string]string{
 // result says one result code, in the form that V, Q and X ask for, and with the faults that are set.
 func (m *Modem) result(text string) {
 	f := &m.faults
-	if m.dte.quiet || f.Mute {
+	if m.dte.quiet || f.Mute || m.direct() {
 		return
 	}
 	if text == "OK" && f.LoseOK > 0 {
@@ -110,16 +120,22 @@ func (m *Modem) result(text string) {
 	if m.dte.x == 0 {
 		text = word
 	}
-	if code, ok := codes[word]; ok && (m.dte.numeric || f.Numeric) {
-		m.say(code + cr)
-		return
+	if m.dte.numeric || f.Numeric {
+		code, ok := m.opts.family.code(text)
+		if !ok {
+			code, ok = codes[word]
+		}
+		if ok {
+			m.say(code + cr)
+			return
+		}
 	}
 	m.say(cr + lf + text + cr + lf)
 }
 
 // info says a line of information.
 func (m *Modem) info(text string) {
-	if m.faults.Mute {
+	if m.faults.Mute || m.direct() {
 		return
 	}
 	cr, lf := string(m.dte.s[3]), string(m.dte.s[4])
