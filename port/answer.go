@@ -6,14 +6,55 @@ import (
 	"runtime/debug"
 	"strconv"
 	"time"
+
+	"rashost/port/modem"
 )
 
 // ring looks whether it has rung long enough. (RING.)
 func (l *line) ring(occurrence) {
 	l.in(timeState, ringGap)
-	if l.rings >= l.cfg.rings() && !l.refused {
-		l.post(evRings, "")
+	if l.rings < l.cfg.rings() || l.refused {
+		return
 	}
+	if why := l.closedTo(l.callerID()); why != "" {
+		l.refused = true
+		l.turnAway(why)
+		return
+	}
+	l.post(evRings, "")
+}
+
+// callerID is what is known of who rings.
+func (l *line) callerID() modem.CallerID {
+	if l.ids == nil {
+		return modem.CallerID{}
+	}
+	return l.ids.CallerID()
+}
+
+// closedTo says why the policy does not let the line answer a call, "" when it does.
+func (l *line) closedTo(id modem.CallerID) string {
+	switch {
+	case l.cfg.Policy.Armed && !l.mgr.armed(l.cfg.Name):
+		return "the line is not armed (rashost arm " + l.cfg.Name + ")"
+	case l.cfg.direct():
+		return ""
+	default:
+		return l.cfg.Policy.Judge(id)
+	}
+}
+
+// turnAway leaves a call unanswered and makes that known.
+func (l *line) turnAway(why string) {
+	c := &Call{
+		ID: l.mgr.ids.next(time.Now()), Line: l.cfg.Name, Device: l.cfg.Device, DeviceName: l.deviceName(),
+		Rings: l.rings, Start: time.Now(), CallerID: l.callerID(),
+	}
+	if l.rings > 0 {
+		c.Start = l.rangAt
+	}
+	l.logAt(slog.LevelInfo, "call not answered", "call", c.ID, "why", why, "caller_id", c.CallerID.Number, "status", c.CallerID.Status.String())
+	l.mgr.observer.NotAnswered(c, why)
 }
 
 // ringStopped goes back to listening. (Deadline of ringing.)
@@ -40,9 +81,7 @@ func (l *line) newCall() *Call {
 	if l.rings > 0 {
 		c.Start = l.rangAt
 	}
-	if l.ids != nil {
-		c.CallerID = l.ids.CallerID()
-	}
+	c.CallerID = l.callerID()
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	l.rings, l.ids = 0, nil
 	return c

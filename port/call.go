@@ -26,6 +26,9 @@ type Handler interface {
 type Observer interface {
 	// Answering comes before ATA, and on a direct line before ServeCall. An error means: do not answer; its text is the reason.
 	Answering(ctx context.Context, c *Call) error
+	// NotAnswered comes once for each call that the line's policy leaves unanswered, with the reason in plain words. c has no more than
+	// what was known of the ringing call: it has not been and will not be told to Answering.
+	NotAnswered(c *Call, why string)
 	// Ended comes exactly once for each Answering that returned nil, when the hang-up has been proven or given up.
 	Ended(c *Call, e End)
 	// StateChanged reports every change of state.

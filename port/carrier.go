@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"rashost/port/modem"
 )
 
 // carrier is what a line knows of DCD in the present call, and between the calls of a direct line.
@@ -163,14 +165,24 @@ func (l *line) watchForCarrier() {
 	case !high:
 		l.dcd.low = true
 	case l.dcd.low:
-		l.directCall(true, nil)
-		return
+		if l.directCall(true, nil); l.dcd.usable {
+			return
+		}
 	}
 	l.in(timePoll, carrierPoll)
 }
 
-// directCall begins a call on a direct line, by carrier or by its first bytes.
+// directCall begins a call on a direct line, by carrier or by its first bytes, unless the policy is against it: then carrier must drop,
+// or the line be quiet for ringGap, before the next try counts as another call.
 func (l *line) directCall(byCarrier bool, first []byte) {
+	if why := l.closedTo(modem.CallerID{}); why != "" {
+		l.dcd.low = false
+		if again := time.Since(l.ringAt) < ringGap; !again || byCarrier {
+			l.turnAway(why)
+		}
+		l.ringAt = time.Now()
+		return
+	}
 	l.dcd = carrier{usable: byCarrier, told: l.dcd.told, first: append([]byte(nil), first...)}
 	if byCarrier {
 		l.post(evCaller, "carrier came up")

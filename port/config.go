@@ -36,6 +36,8 @@ type LineConfig struct {
 	Flow string
 	// Rings before the call is answered; 0 means 1. Direct lines have none.
 	Rings int
+	// Policy says which calls are answered.
+	Policy Policy
 	// Carrier mode; "" is auto. With auto the profile's `carrier` counts where that says more.
 	Carrier CarrierMode
 	// Settle is kept between CONNECT and the first byte to the caller; 0 is no time.
@@ -146,6 +148,9 @@ func (c *LineConfig) check() error {
 	case "", "none", "rtscts", "xonxoff":
 	default:
 		return fmt.Errorf("line %s: flow %q: allowed are none, rtscts, xonxoff", c.Name, c.Flow)
+	}
+	if err := c.Policy.check(); err != nil {
+		return fmt.Errorf("line %s: %w", c.Name, err)
 	}
 	if err := c.Settings().Validate(); err != nil {
 		return fmt.Errorf("line %s: %w", c.Name, err)

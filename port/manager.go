@@ -17,6 +17,9 @@ type ManagerOptions struct {
 	Handler Handler
 	// Observer is told what happens; nil for nobody.
 	Observer Observer
+	// Armed says whether a line whose Policy.Armed is set may answer now; it is asked when a call comes, by the line's goroutine, and must
+	// not block. nil: no.
+	Armed func(line string) bool
 	// Log takes messages; nil discards them.
 	Log *slog.Logger
 	// Open makes the opener of a line's device. Where it is nil, or returns nil, the line opens what LineConfig.Device names.
@@ -27,6 +30,7 @@ type ManagerOptions struct {
 type Manager struct {
 	handler  Handler
 	observer Observer
+	armed    func(line string) bool
 	log      *slog.Logger
 	openers  func(c LineConfig) (Opener, error)
 	table    map[transition]*row
@@ -59,12 +63,15 @@ var (
 // NewManager returns a manager without lines.
 func NewManager(o ManagerOptions) *Manager {
 	m := &Manager{
-		handler: o.Handler, observer: o.Observer, log: o.Log, openers: o.Open,
+		handler: o.Handler, observer: o.Observer, armed: o.Armed, log: o.Log, openers: o.Open,
 		table: make(map[transition]*row), limits: make(map[State]func(*line) time.Duration),
 		opens: make(chan struct{}, openAtOnce),
 	}
 	if m.observer == nil {
 		m.observer = nobody{}
+	}
+	if m.armed == nil {
+		m.armed = func(string) bool { return false }
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -86,6 +93,7 @@ func NewManager(o ManagerOptions) *Manager {
 type nobody struct{}
 
 func (nobody) Answering(context.Context, *Call) error    { return nil }
+func (nobody) NotAnswered(*Call, string)                 {}
 func (nobody) Ended(*Call, End)                          {}
 func (nobody) StateChanged(string, State, State, string) {}
 func (nobody) LineEvent(LineEvent)                       {}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,9 +30,17 @@ type rig struct {
 	refuse  error
 	states  []string // "from>to"
 	events  []LineEvent
+	away    []turnedAway
+	armed   bool
 	ended   []End
 	begun   []*Call
 	handler func(ctx context.Context, c *Call) Outcome
+}
+
+// turnedAway is what the observer heard of a call that was not answered.
+type turnedAway struct {
+	c   *Call
+	why string
 }
 
 // testProfile is a modem with a short set-up.
@@ -72,7 +81,7 @@ func newRig(t *testing.T, o FakeOptions) *rig {
 		return Outcome{}
 	}
 	r.mgr = NewManager(ManagerOptions{
-		Handler: r, Observer: r,
+		Handler: r, Observer: r, Armed: r.isArmed,
 		Open: func(LineConfig) (Opener, error) { return f, nil },
 	})
 	r.modem = newFakeModem(r.far)
@@ -89,6 +98,32 @@ func (r *rig) Answering(_ context.Context, c *Call) error {
 	}
 	r.begun = append(r.begun, c)
 	return nil
+}
+
+func (r *rig) isArmed(string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.armed
+}
+
+func (r *rig) arm(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.armed = on
+}
+
+// turnedAway returns the calls that were not answered so far.
+func (r *rig) turnedAway() []turnedAway {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.away)
+}
+
+func (r *rig) NotAnswered(c *Call, why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = append(r.away, turnedAway{c, why})
 }
 
 func (r *rig) Ended(_ *Call, e End) {

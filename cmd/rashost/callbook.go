@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -62,6 +63,21 @@ func (b *callBook) Answering(_ context.Context, c *port.Call) error {
 	b.open[c.ID] = &openCall{start: ticket}
 	b.mu.Unlock()
 	return nil
+}
+
+// NotAnswered writes the whole record of a call that the line's policy left unanswered.
+func (b *callBook) NotAnswered(c *port.Call, why string) {
+	b.store.Start(record.Row{
+		ID: c.ID, Line: c.Line, Device: c.Device, Start: c.Start,
+		CallerNumber: c.CallerID.Number, CallerName: c.CallerID.Name, CallerStatus: callerStatus(c), Called: c.CallerID.Called,
+	})
+	reason := "not answered: " + why
+	steps := []record.Step{{What: reason}}
+	if c.Rings > 0 {
+		steps[0].What += fmt.Sprintf(" (decided at ring %d)", c.Rings)
+	}
+	b.store.End(c.ID, record.EndUpdate{Cause: port.NASRequest, Reason: reason, Steps: steps})
+	b.changed(c.Line)
 }
 
 // awaitStart waits until the start row is on disk: no dialog begins before. When rows can't be written, the policy decides.

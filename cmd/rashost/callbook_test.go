@@ -15,6 +15,7 @@ import (
 	"rashost/internal/service"
 	"rashost/plugin"
 	"rashost/port"
+	"rashost/port/modem"
 )
 
 // openStore opens a store that is closed at the end of the test.
@@ -168,4 +169,19 @@ func TestRefuseWithoutRecords(t *testing.T) {
 			t.Fatalf("awaitStart = %v, want %v", err, errRecordsDown)
 		}
 	}
+}
+
+// TestNotAnswered: a call that was turned away has a record of its own, with the reason, and nothing that a terminal would obey.
+func TestNotAnswered(t *testing.T) {
+	store := openStore(t)
+	b := newTestBook(store, recordPolicy{})
+	c := &port.Call{ID: "0000000001", Line: "modem1", Device: "/dev/ttyS0", Start: time.Now().Add(-6 * time.Second), Rings: 2}
+	c.CallerID.Number, c.CallerID.Status, c.CallerID.Name = "0512345", modem.Present, "MALLORY\x1b[2J"
+	b.NotAnswered(c, "caller id rule 1: deny 0512*")
+	r := row(t, store, c.ID)
+	if r.Open() || r.Cause != port.NASRequest || r.Reason != "not answered: caller id rule 1: deny 0512*" || r.CallerNumber != "0512345" ||
+		!r.Answered.IsZero() || r.Verdict != 0 || strings.Contains(r.CallerName, "\x1b") {
+		t.Errorf("%+v", r)
+	}
+	wantText(t, record.Why(r), "nobody was let in", "not answered: caller id rule 1: deny 0512* (decided at ring 2)", "NAS-Request")
 }
