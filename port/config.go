@@ -46,6 +46,8 @@ type LineConfig struct {
 	IdleProbe time.Duration
 	// Recovery is the longest wait between two tries to bring a failed or absent line back; 0 means the defaults.
 	Recovery time.Duration
+	// QuarantineAfter is how many failures in a row put the line into quarantine; 0 means 6.
+	QuarantineAfter int
 	// OutOfService, when not "", keeps the line disabled with this reason; its device is not opened and Enable is refused.
 	OutOfService string
 	// HandlerGrace is how long ServeCall may take to return once its call has ended, or once it was told ErrShutdown; 0 means 5 s.
@@ -102,6 +104,14 @@ func (c *LineConfig) waitMost(most time.Duration) time.Duration {
 		return min(most, c.Recovery)
 	}
 	return most
+}
+
+// quarantineAfter is QuarantineAfter with its default.
+func (c *LineConfig) quarantineAfter() int {
+	if c.QuarantineAfter <= 0 {
+		return quarantineAfter
+	}
+	return c.QuarantineAfter
 }
 
 // equal says whether a reload can leave the line alone.

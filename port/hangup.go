@@ -8,7 +8,7 @@ import (
 	"rashost/hardware"
 )
 
-// phase is where a hang-up is. A recovery goes the same way, to free a modem that is stuck.
+// phase is where a hang-up is.
 type phase string
 
 const (
@@ -20,7 +20,6 @@ const (
 	phaseProbe   phase = "AT"
 	phaseEscape  phase = "escape"
 	phaseQuiet   phase = "silence"
-	phaseModem   phase = "reset" // recovery only
 	phaseDone    phase = "done"
 )
 
@@ -58,7 +57,6 @@ func (l *line) hangUp(o occurrence) {
 		reopen: o.ev == evRestart, off: l.stopping || o.ev == evDisable || o.ev == evRemove || o.ev == evShutdown,
 	}
 	l.leaving = l.leaving || o.ev == evRemove || o.ev == evShutdown
-	l.reopen = true // if the hang-up fails
 	l.rings, l.ids, l.connect = 0, nil, nil
 	l.in(timePoll, 0)
 	l.in(timeTail, 0)
@@ -210,7 +208,7 @@ func (l *line) hangupStep() {
 		l.dtrUp()
 	case phaseQuiet:
 		l.idle()
-	case phaseNone, phaseReopen, phaseProbe, phaseEscape, phaseModem, phaseDone:
+	case phaseNone, phaseReopen, phaseProbe, phaseEscape, phaseDone:
 	}
 }
 

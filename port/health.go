@@ -1,8 +1,11 @@
 package port
 
 import (
+	"errors"
 	"log/slog"
 	"time"
+
+	"rashost/port/modem"
 )
 
 // LineEvent is something that an operator should know of a line and that is no change of its state: a fault, and what was done about
@@ -106,4 +109,34 @@ func eventText(kind, text, result string) string {
 		text += ": " + result
 	}
 	return kind + ": " + text
+}
+
+// obeyed says that a script failed although the modem answered.
+func obeyed(err error) bool {
+	var step *modem.StepError
+	return errors.As(err, &step) && step.Answer.Kind != modem.None
+}
+
+// unlessItRings is err, unless the modem rings: then it is alive, and too busy to answer. Where DTR is ignored, a caller may have typed
+// the RING.
+func (l *line) unlessItRings(err error) error {
+	if l.rings > 0 && time.Since(l.ringAt) < ringGap && !l.dtrIgnored() {
+		return nil
+	}
+	return err
+}
+
+// testIdle asks a modem that comes from quarantine twice, with a silence in between, before the line listens.
+func (l *line) testIdle() {
+	l.testing = true
+	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime, Delay: quietTime}, {Send: "AT", Timeout: probeTime}})
+}
+
+// backFromQuarantine notes that the line listens again. When it fails soon after, it is quarantined at once.
+func (l *line) backFromQuarantine() {
+	if !l.retest {
+		return
+	}
+	l.retest, l.probation = false, true
+	l.event(EventQuarantine, "tested: the line listens again", "")
 }

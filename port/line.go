@@ -254,7 +254,7 @@ func deadlines() []deadline {
 		{Dialog, "25 min, a backstop: dialogs have limits of their own; at shutdown the grace", fixed(dialogLimit)},
 		{Session, "none: the service's limits, the carrier and the operator end it; at shutdown the grace", fixed(0)},
 		{HangingUp, "15 s", fixed(hangupLimit)},
-		{Recovering, "next try: 1 s, doubled up to 16 s; then 15 s for each try", func(l *line) time.Duration { return backoff(l.failures, recoverFirst, recoverMost) }},
+		{Recovering, "next try: 1 s, doubled up to 8 s; then 15 s for each step of the ladder", func(l *line) time.Duration { return backoff(l.failures, recoverFirst, recoverMost) }},
 		{Quarantined, "next try: 5 min", fixed(quarantineTime)},
 		{Disabled, "none: the operator ends it", fixed(0)},
 	}
@@ -290,30 +290,33 @@ type line struct {
 	timer    *time.Timer
 	due      [timeKinds]time.Time
 
-	tty      tty                      // open.go: the device, its reader, its opener
-	script   *modem.Script            // the commands in progress
-	split    modem.Splitter           // input.go: what the modem says
-	parse    modem.Parser             //
-	connect  *modem.ConnectCollector  //
-	ids      *modem.CallerIDCollector // caller id of the ringing call
-	idAt     time.Time                // when a line of it last came
-	rings    int                      // RINGs of the ringing call
-	rangAt   time.Time                // when the first of them came
-	ringAt   time.Time                // when the last one came
-	refused  bool                     // this ringing is not to be answered
-	call     *Call                    // the call, from the decision to answer to the proven hang-up
-	lent     bool                     // the call's handler has the data direction
-	hang     hangup                   // hangup.go: where the hang-up is
-	dcd      carrier                  // carrier.go
-	tries    int                      // opens in a row that found no device, or a busy one
-	failures int                      // recoveries in a row that did not help
-	goodAt   time.Time                // when the line last began to listen
-	noEscape bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
-	stuckWhy string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
-	reopen   bool                     // the next recovery closes and opens the device
-	calls    uint64
-	missed   uint64
-	events   map[eventKey]*eventCount // health.go: what was told
+	tty       tty                      // open.go: the device, its reader, its opener
+	script    *modem.Script            // the commands in progress
+	split     modem.Splitter           // input.go: what the modem says
+	parse     modem.Parser             //
+	connect   *modem.ConnectCollector  //
+	ids       *modem.CallerIDCollector // caller id of the ringing call
+	idAt      time.Time                // when a line of it last came
+	rings     int                      // RINGs of the ringing call
+	rangAt    time.Time                // when the first of them came
+	ringAt    time.Time                // when the last one came
+	refused   bool                     // this ringing is not to be answered
+	call      *Call                    // the call, from the decision to answer to the proven hang-up
+	lent      bool                     // the call's handler has the data direction
+	hang      hangup                   // hangup.go: where the hang-up is
+	dcd       carrier                  // carrier.go
+	tries     int                      // opens in a row that found no device, or a busy one
+	failures  int                      // recoveries in a row that did not help
+	goodAt    time.Time                // when the line last began to listen
+	noEscape  bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
+	stuckWhy  string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
+	climb     climb                    // ladder.go: where the recovery is
+	retest    bool                     // the line comes from quarantine: it is tested before it listens
+	testing   bool                     // and that goes on
+	probation bool                     // it came back from quarantine, and has to work for a while
+	calls     uint64
+	missed    uint64
+	events    map[eventKey]*eventCount // health.go: what was told
 }
 
 // logAt logs for the line.
@@ -515,8 +518,10 @@ func (l *line) stepDue() {
 		l.act(l.script.OnTimeout())
 	case l.state == Answering:
 		l.settled()
-	case l.state == HangingUp || l.state == Recovering:
+	case l.state == HangingUp:
 		l.hangupStep()
+	case l.state == Recovering:
+		l.climbStep()
 	}
 }
 

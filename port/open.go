@@ -18,6 +18,7 @@ import (
 type tty struct {
 	opener Opener
 	dev    Device // nil when closed
+	busy   bool   // another program has it
 
 	starts  chan Device // to the reader: read once
 	reads   chan chunk  // from the reader: what came
@@ -39,6 +40,7 @@ type opening struct {
 
 // open closes the device if need be, and opens it anew. (Entering opening.)
 func (l *line) open(occurrence) {
+	l.tty.busy = false
 	l.closeDevice()
 	l.startOpen()
 }
@@ -82,7 +84,7 @@ func openAfter(ctx context.Context, o Opener, first []<-chan struct{}, notBefore
 func (l *line) deviceOpened(r opening) {
 	t := &l.tty
 	t.opening, t.stopOpen = false, nil
-	hangingUp := l.hang.phase == phaseReopen && (l.state == HangingUp || l.state == Recovering)
+	hangingUp := l.hang.phase == phaseReopen && l.state == HangingUp
 	if l.state != Opening && !hangingUp {
 		if r.dev != nil { // too late: nobody waits for it
 			t.dev = r.dev
@@ -178,6 +180,10 @@ func (l *line) setUp(refused []*modem.StepError) {
 		l.post(evFailed, "the modem is set up but still in a call")
 		return
 	}
+	if l.retest {
+		l.testIdle()
+		return
+	}
 	l.post(evReady, "")
 }
 
@@ -225,8 +231,11 @@ func (l *line) probeEvery() time.Duration {
 
 // listen waits for the next call, which may be ringing already. (Entering listening.)
 func (l *line) listen(occurrence) {
-	l.goodAt, l.reopen, l.refused, l.stuckWhy = time.Now(), false, false, ""
+	l.goodAt, l.refused, l.stuckWhy = time.Now(), false, ""
 	l.hang = hangup{}
+	l.climbed("")
+	l.climb.refused = false
+	l.backFromQuarantine()
 	if l.cfg.direct() {
 		l.watchForCarrier()
 	}
@@ -278,10 +287,16 @@ func (l *line) scriptOver(err error) {
 		l.logAt(slog.LevelDebug, "optional command refused", "err", r)
 	}
 	switch {
-	case l.state == HangingUp || l.state == Recovering:
+	case l.state == HangingUp:
 		l.hangupScriptOver(err)
+	case l.state == Recovering:
+		l.rungOver(l.unlessItRings(err))
 	case err != nil:
+		l.climb.refused = obeyed(err)
 		l.post(evFailed, err.Error())
+	case l.state == Initializing && l.testing:
+		l.testing = false
+		l.post(evReady, "")
 	case l.state == Initializing:
 		l.setUp(script.Refused())
 	case l.state == Listening:
@@ -309,17 +324,21 @@ func (l *line) write(p []byte) bool {
 	case isTimeout(err):
 		l.in(timeStep, 0)
 		l.script = nil
-		l.post(l.stuck(), "the modem takes no commands (CTS low?)")
+		l.takesNothing("the modem takes no commands (CTS low?)")
 	default:
 		l.post(evGone, "device gone: "+err.Error())
 	}
 	return false
 }
 
-// stuck is the event for a modem that takes no commands.
-func (l *line) stuck() event {
-	if l.state == Answering {
-		return evNoConnect
+// takesNothing goes on when the modem takes no commands.
+func (l *line) takesNothing(why string) {
+	switch {
+	case l.state == Answering:
+		l.post(evNoConnect, why)
+	case l.state == Recovering && l.climb.on:
+		l.rungOver(errors.New(why))
+	default:
+		l.post(evFailed, why)
 	}
-	return evFailed
 }

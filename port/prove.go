@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"rashost/hardware"
 	"rashost/port/modem"
 )
 
@@ -28,9 +29,6 @@ func (l *line) prove() {
 
 // canEscape says whether the modem can be brought out of data mode by what we send.
 func (l *line) canEscape() bool {
-	if l.state == Recovering {
-		return len(l.cfg.Profile.Recover) > 0
-	}
 	return l.cfg.Profile.Hangup.Escape != "" && !l.noEscape
 }
 
@@ -40,20 +38,27 @@ func (l *line) escape() {
 	p := l.cfg.Profile
 	l.hang.phase, l.hang.escaped = phaseEscape, true
 	var steps []modem.Step
-	if h := p.Hangup; l.state == Recovering {
-		steps = commands(p, p.Recover)
-	} else {
-		if l.canEscape() {
-			guard := max(h.Guard.Std(), time.Nanosecond)
-			steps = []modem.Step{{Raw: true, NoReply: true, Delay: guard}, {Send: h.Escape, Raw: true, NoReply: true, Delay: guard}}
-		} else if l.noEscape {
-			l.note("the escape is not sent: " + p.EscapeOff + " switched it off")
-		}
-		if h.Command != "" {
-			steps = append(steps, modem.Step{Send: h.Command, Optional: true, Timeout: probeTime})
-		}
+	switch {
+	case l.canEscape():
+		steps = escapeSteps(p)
+	case p.Hangup.Command != "":
+		steps = []modem.Step{{Send: p.Hangup.Command, Optional: true, Timeout: probeTime}}
+	}
+	if l.noEscape {
+		l.note("the escape is not sent: " + p.EscapeOff + " switched it off")
 	}
 	l.startScript(append(steps, modem.Step{Send: "AT", Timeout: probeTime}))
+}
+
+// escapeSteps are the escape between its two silences, and the command that hangs up.
+func escapeSteps(p *hardware.Profile) []modem.Step {
+	h := p.Hangup
+	guard := max(h.Guard.Std(), time.Nanosecond)
+	steps := []modem.Step{{Raw: true, NoReply: true, Delay: guard}, {Send: h.Escape, Raw: true, NoReply: true, Delay: guard}}
+	if h.Command != "" {
+		steps = append(steps, modem.Step{Send: h.Command, Optional: true, Timeout: probeTime})
+	}
+	return steps
 }
 
 // notIdle goes on when the line is not proven idle: the escape; where there is none, the device closed for the DTR time, which is all
@@ -62,13 +67,11 @@ func (l *line) notIdle(why string) {
 	switch {
 	case !l.hang.escaped:
 		l.escape()
-	case l.state == HangingUp && !l.canEscape() && !l.hang.closed:
+	case !l.canEscape() && !l.hang.closed:
 		l.note("the device is closed and opened")
 		l.openAnew()
 	default:
-		if l.state == HangingUp {
-			l.stuckWhy = l.stuckText()
-		}
+		l.stuckWhy = l.stuckText()
 		l.post(evFailed, why)
 	}
 }
@@ -95,13 +98,11 @@ func (l *line) stuckText() string {
 // hangupScriptOver goes on when the modem answered, or did not.
 func (l *line) hangupScriptOver(err error) {
 	switch {
-	case l.hang.phase == phaseModem:
-		l.idle()
 	case err == nil:
 		l.note("the modem answers AT")
 		switch {
-		case l.state == HangingUp && l.stillInCall():
-		case l.state == HangingUp && l.rings > 0:
+		case l.stillInCall():
+		case l.rings > 0:
 			l.idle() // a modem that rings is on hook
 		default:
 			l.quiet()
@@ -127,12 +128,8 @@ func (l *line) stillInCall() bool {
 	return true
 }
 
-// quiet waits for silence. A recovery resets the modem instead: its set-up follows.
+// quiet waits for silence.
 func (l *line) quiet() {
-	if l.state == Recovering {
-		l.resetModem()
-		return
-	}
 	l.hang.phase = phaseQuiet
 	if !l.cfg.direct() {
 		l.in(timeStep, quietTime)
@@ -154,33 +151,15 @@ func (l *line) directQuiet() {
 	l.in(timePoll, carrierPoll)
 }
 
-// resetModem brings a modem that was stuck back to its stored settings.
-func (l *line) resetModem() {
-	p := l.cfg.Profile
-	if p == nil || p.Reset.Command == "" {
-		l.idle()
-		return
-	}
-	l.hang.phase = phaseModem
-	l.startScript([]modem.Step{
-		{Send: p.Reset.Command, Optional: true, Timeout: p.CommandTimeout.Std(), Delay: p.Reset.Delay.Std()},
-		{Send: "AT", Optional: true, Timeout: probeTime},
-	})
-}
-
-// idle ends the hang-up: it is proven, unless DCD came up meanwhile. In a recovery the set-up that follows looks at DCD.
+// idle ends the hang-up: it is proven, unless DCD came up meanwhile.
 func (l *line) idle() {
-	if l.state == HangingUp && l.stillInCall() {
+	if l.stillInCall() {
 		return
 	}
 	l.in(timeStep, 0)
 	l.in(timePoll, 0)
 	l.hang.phase = phaseDone
-	if l.state == Recovering {
-		l.hang.began = time.Time{} // no caller waits: the set-up has all its time
-	} else {
-		l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
-	}
+	l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
 	if l.hang.unset {
 		l.post(evUnset, "the modem lost its settings")
 	} else {

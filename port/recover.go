@@ -1,7 +1,6 @@
 package port
 
 import (
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -11,11 +10,11 @@ import (
 const (
 	absentFirst, absentMost   = 100 * time.Millisecond, 5 * time.Second
 	busyFirst, busyMost       = 500 * time.Millisecond, 10 * time.Second
-	recoverFirst, recoverMost = time.Second, 16 * time.Second
-	// maxFailures is how many recoveries in a row may fail before the line is quarantined.
-	maxFailures = 5
-	// goodTime is how long a line must have listened for earlier failures to be forgotten.
-	goodTime = 10 * time.Second
+	recoverFirst, recoverMost = time.Second, 8 * time.Second
+	// quarantineAfter is how many failures in a row put a line into quarantine, where the configuration does not say.
+	quarantineAfter = 6
+	// goodTime is how long a line must have listened for earlier failures to be forgotten, probationTime the same after a quarantine.
+	goodTime, probationTime = 10 * time.Second, 5 * time.Minute
 )
 
 // eventDeviceNotFunctioning is the number of the RAS event log for a device that does not work.
@@ -32,10 +31,15 @@ func backoff(n int, first, most time.Duration) time.Duration {
 	return d
 }
 
-// forgive forgets earlier failures when the line worked since.
+// forgive forgets earlier failures when the line worked since. One that came back from quarantine has to work longer.
 func (l *line) forgive() {
-	if !l.goodAt.IsZero() && time.Since(l.goodAt) > goodTime {
-		l.failures, l.tries = 0, 0
+	enough := goodTime
+	if l.probation {
+		enough = probationTime
+	}
+	if !l.goodAt.IsZero() && time.Since(l.goodAt) > enough {
+		l.failures, l.tries, l.probation = 0, 0, false
+		l.climb = climb{refused: l.climb.refused}
 	}
 	l.goodAt = time.Time{}
 }
@@ -58,6 +62,7 @@ func (l *line) missing(o occurrence) {
 // waitForOther waits until another program lets go of the device. (Open found it in use.)
 func (l *line) waitForOther(o occurrence) {
 	l.hang = hangup{}
+	l.tty.busy = true
 	l.in(timeState, backoff(l.tries, busyFirst, l.cfg.waitMost(busyMost)))
 	if l.tries == 0 {
 		l.logAt(slog.LevelWarn, "the device is in use: it is tried again until it is free", "device", l.cfg.Device, "why", o.why)
@@ -71,12 +76,13 @@ func (l *line) failed(o occurrence) {
 	l.hang = hangup{}
 	l.script = nil
 	l.in(timeStep, 0)
+	l.climbed(o.why)
 	if l.stuckWhy != "" && !strings.Contains(o.why, l.stuckWhy) {
 		o.why += "; " + l.stuckWhy
 	}
 	l.reason, l.dirty = o.why, true
 	l.failures++
-	if l.failures > maxFailures {
+	if l.failures >= l.cfg.quarantineAfter() {
 		l.post(evGiveUp, o.why)
 		return
 	}
@@ -85,29 +91,11 @@ func (l *line) failed(o occurrence) {
 	l.logAt(slog.LevelWarn, "the line failed", "why", o.why, "failures", l.failures, "next_try", d, "event", eventDeviceNotFunctioning)
 }
 
-// tryAgain begins the next try, by turns: free the modem by DTR, escape and reset; close the device and open it anew. (Deadline of
-// recovering.)
-func (l *line) tryAgain(o occurrence) {
-	if l.hang.phase != phaseNone {
-		o.why = fmt.Sprintf("recovery took more than %s (%s); before: %s", hangupLimit, l.hang.phase, l.reason)
-		l.failed(o)
-		return
-	}
-	if l.tty.dev == nil || l.reopen {
-		l.reopen = false
-		l.post(evReopen, l.reason)
-		return
-	}
-	l.reopen = true
-	l.in(timeState, hangupLimit)
-	l.hang = hangup{began: time.Now()}
-	l.logAt(slog.LevelInfo, "recovery: DTR, escape, reset")
-	l.drop()
-}
-
 // quarantine gives up for a while. (Entering quarantined.)
 func (l *line) quarantine(o occurrence) {
 	l.closeDevice()
+	l.retest = true
+	l.event(EventQuarantine, "failed too often", o.why)
 	l.logAt(slog.LevelError, "the line is quarantined", "why", o.why, "failures", l.failures, "next_try", quarantineTime, "event", eventDeviceNotFunctioning)
 }
 
@@ -120,7 +108,7 @@ func (l *line) closeDown(o occurrence) {
 	}
 	l.rings, l.ids, l.failures, l.tries = 0, nil, 0, 0
 	l.dcd.tells, l.noEscape, l.stuckWhy = false, false, ""
-	l.hang = hangup{}
+	l.hang, l.climb, l.retest, l.probation = hangup{}, climb{}, false, false
 	l.dirty = true
 }
 

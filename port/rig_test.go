@@ -279,6 +279,7 @@ type fakeModem struct {
 	stuck    bool   // DCD stays high whatever happens
 	drops    int    // does not notice so many drops of DTR
 	escapes  bool   // goes to command mode when DTR drops, and keeps the call (&D1)
+	wakes    string // what makes a mute modem speak again: a command, or "DTR" and the number of the drop
 	parrot   string // what the caller types at each command that is sent as data
 	commands []string
 	data     bytes.Buffer
@@ -320,6 +321,9 @@ func (m *fakeModem) watchDTR(ctx context.Context) {
 		}
 		drops = s.DTRDrops
 		m.mu.Lock()
+		if m.wakes == fmt.Sprint("DTR", drops) {
+			m.mute = false
+		}
 		switch {
 		case m.drops > 0:
 			m.drops--
@@ -348,6 +352,9 @@ func (m *fakeModem) read() {
 			return
 		}
 		m.mu.Lock()
+		if m.wakes != "" && strings.Contains(string(buf[:n]), m.wakes) {
+			m.mute = false
+		}
 		if m.online {
 			m.data.Write(buf[:n])
 			if strings.HasSuffix(m.data.String(), "+++") && !m.guarded {

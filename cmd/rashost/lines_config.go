@@ -36,7 +36,7 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			Name: l.Name, Device: h.config.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity,
 			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
-			HandlerGrace: handlerGrace(h.config.Services[l.Service]),
+			HandlerGrace: handlerGrace(h.config.Services[l.Service]), QuarantineAfter: l.QuarantineAfter,
 		}
 		if d := h.lines[l.Name].dialog; d != nil && d.err != nil {
 			cfg.OutOfService = d.err.Error()

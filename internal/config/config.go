@@ -48,22 +48,23 @@ type Records struct {
 
 // Line is one managed serial endpoint.
 type Line struct {
-	Name        string   `yaml:"name"`
-	Device      string   `yaml:"device"`
-	Modem       string   `yaml:"modem"`
-	Direct      bool     `yaml:"direct"`
-	Baud        int      `yaml:"baud"`
-	Parity      string   `yaml:"parity"`
-	Flow        string   `yaml:"flow"`
-	Carrier     string   `yaml:"carrier"`
-	Rings       int      `yaml:"rings"`
-	Settle      Duration `yaml:"settle"`
-	IdleProbe   Duration `yaml:"idle_probe"`
-	Recovery    Duration `yaml:"recovery"`
-	Trusted     bool     `yaml:"trusted"`
-	Dialog      string   `yaml:"dialog"`
-	Service     string   `yaml:"service"`
-	OnLoadError string   `yaml:"on_load_error"`
+	Name            string   `yaml:"name"`
+	Device          string   `yaml:"device"`
+	Modem           string   `yaml:"modem"`
+	Direct          bool     `yaml:"direct"`
+	Baud            int      `yaml:"baud"`
+	Parity          string   `yaml:"parity"`
+	Flow            string   `yaml:"flow"`
+	Carrier         string   `yaml:"carrier"`
+	Rings           int      `yaml:"rings"`
+	Settle          Duration `yaml:"settle"`
+	IdleProbe       Duration `yaml:"idle_probe"`
+	Recovery        Duration `yaml:"recovery"`
+	QuarantineAfter int      `yaml:"quarantine_after"`
+	Trusted         bool     `yaml:"trusted"`
+	Dialog          string   `yaml:"dialog"`
+	Service         string   `yaml:"service"`
+	OnLoadError     string   `yaml:"on_load_error"`
 }
 
 // Dialog is one way of asking callers who they are: a plugin and its settings.
@@ -167,7 +168,7 @@ func defaultConfig() Config {
 func defaultLine() Line {
 	return Line{
 		Modem: "auto", Baud: 115200, Parity: "none", Flow: "auto", Carrier: "auto", Rings: 1,
-		Settle: 500 * millisecond, Recovery: 16 * second, OnLoadError: "stop",
+		Settle: 500 * millisecond, Recovery: 8 * second, QuarantineAfter: 6, OnLoadError: "stop",
 	}
 }
 
