@@ -193,6 +193,7 @@ func (l *line) serve(occurrence) {
 	c := l.call
 	l.typedAhead(l.park())
 	c.dev = l.tty.dev
+	c.guard = newEscapeGuard(l.cfg.guardTime(), l.cfg.Settings().withDefaults().Baud)
 	c.dropLF = !l.cfg.direct() && l.split.AfterCR()
 	c.unread.Store(int32(len(c.typed)))
 	c.tail.on = !l.dcd.usable
@@ -231,6 +232,10 @@ func (l *line) lookAtCall() {
 	}
 	if l.state == Dialog && c.letIn.Load() {
 		l.post(evLetIn, "")
+	}
+	if c.breaks.Load() > 0 && !c.broken {
+		c.broken = true
+		l.event(EventEscape, "an escape sequence in what we send was broken in time", "")
 	}
 	l.lookAtTail()
 }

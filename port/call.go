@@ -118,20 +118,25 @@ type Call struct {
 	unread  atomic.Int32 // len(typed)
 	fault   atomic.Pointer[error]
 	tail    tailWatch
-	dropLF  bool // the LF of CONNECT's line end may still come; the reader's own once served
+	guard   escapeGuard   // Write's
+	breaks  atomic.Uint64 // escape sequences that the guard broke
+	dropLF  bool          // the LF of CONNECT's line end may still come; the reader's own once served
 
 	// io is held for reading during Read and Write, so that the line can wait until nobody touches the device.
 	io sync.RWMutex
 
 	mu        sync.Mutex
-	typed     []byte // read before the handler asked, or pushed back
-	over      error  // not nil: why Read and Write fail now
-	handed    func() // handover.go: closes what a program was given; nil before
+	typed     []byte        // read before the handler asked, or pushed back
+	over      error         // not nil: why Read and Write fail now
+	handed    func()        // handover.go: closes what a program was given; nil before
+	writeBy   time.Time     // the write deadline
+	changed   chan struct{} // closed when over or writeBy changes; nil when nobody waits
 	sessionAs string
 	steps     []Step
 
 	// The line's own: the handler's goroutine does not touch it.
 	observed  bool           // Answering was told
+	broken    bool           // that an escape sequence was broken has been told
 	connected bool           // CONNECT came, or it is a direct line
 	endedAt   time.Time      // when the hang-up began
 	lineCause TerminateCause // why the line ended the call, 0 if it did not
@@ -179,14 +184,15 @@ func (c *Call) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write sends p to the caller.
+// Write sends p to the caller. A sequence in it that could lead a modem to command mode is broken in time (escape.go): Write then takes
+// as long as the silence does.
 func (c *Call) Write(p []byte) (int, error) {
 	c.io.RLock()
 	defer c.io.RUnlock()
 	if c.ended.Load() {
 		return 0, c.why()
 	}
-	n, err := c.dev.Write(p)
+	n, err := c.writeGuarded(p)
 	if n > 0 {
 		c.out.Add(uint64(n))
 		c.tail.sent()
@@ -214,6 +220,8 @@ func (c *Call) SetWriteDeadline(t time.Time) error {
 	if c.over != nil {
 		return c.over
 	}
+	c.writeBy = t
+	c.nudge()
 	return c.dev.SetWriteDeadline(t)
 }
 
@@ -273,6 +281,7 @@ func (c *Call) end(why error) {
 		c.over = why
 	}
 	c.ended.Store(true)
+	c.nudge()
 	if c.dev != nil {
 		_ = c.dev.SetReadDeadline(longAgo)
 		_ = c.dev.SetWriteDeadline(longAgo)

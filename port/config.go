@@ -98,6 +98,14 @@ func (c *LineConfig) dtrTime() time.Duration {
 	return c.Profile.Hangup.DTRTime.Std()
 }
 
+// guardTime is the guard time (S12) of the line's modem.
+func (c *LineConfig) guardTime() time.Duration {
+	if c.Profile == nil {
+		return hardware.Defaults().Hangup.Guard.Std()
+	}
+	return c.Profile.Hangup.Guard.Std()
+}
+
 // waitMost is the longest wait between tries whose own bound is most.
 func (c *LineConfig) waitMost(most time.Duration) time.Duration {
 	if c.Recovery > 0 {

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -100,6 +101,9 @@ func (c *Call) ending() End {
 	}
 	e.Reason = orElse(e.Reason, c.lineWhy)
 	e.In, e.Out = c.Octets()
+	if n := c.breaks.Load(); n > 1 {
+		c.step(fmt.Sprintf("%d escape sequences in what we sent were broken in time", n))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e.Steps = append(e.Steps, c.steps...)

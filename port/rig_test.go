@@ -275,12 +275,13 @@ type fakeModem struct {
 	connect  string            // what ATA gives; "" nothing
 	carrier  bool              // drives DCD
 	online   bool
-	guarded  bool   // ATS2=255: the escape is off
-	stuck    bool   // DCD stays high whatever happens
-	drops    int    // does not notice so many drops of DTR
-	escapes  bool   // goes to command mode when DTR drops, and keeps the call (&D1)
-	wakes    string // what makes a mute modem speak again: a command, or "DTR" and the number of the drop
-	parrot   string // what the caller types at each command that is sent as data
+	guarded  bool           // ATS2=255: the escape is off
+	stuck    bool           // DCD stays high whatever happens
+	drops    int            // does not notice so many drops of DTR
+	escapes  bool           // goes to command mode when DTR drops, and keeps the call (&D1)
+	wakes    string         // what makes a mute modem speak again: a command, or "DTR" and the number of the drop
+	parrot   string         // what the caller types at each command that is sent as data
+	onData   func(p []byte) // told what is sent as data
 	commands []string
 	data     bytes.Buffer
 	ataAt    time.Time
@@ -357,6 +358,9 @@ func (m *fakeModem) read() {
 		}
 		if m.online {
 			m.data.Write(buf[:n])
+			if m.onData != nil {
+				m.onData(buf[:n])
+			}
 			if strings.HasSuffix(m.data.String(), "+++") && !m.guarded {
 				m.online = false // and in the call still: ATH ends it
 			}
