@@ -6,24 +6,39 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"rashost/internal/pppd"
+	"rashost/plugin/users"
 	"rashost/port"
 )
 
 // DefaultPPPD is where pppd is customarily installed.
 const DefaultPPPD = "/usr/sbin/pppd"
 
-// PPPConfig is pppd on a pty of its own.
+// PPPConfig is pppd, on a pty of its own or straight on the caller's tty.
 type PPPConfig struct {
 	// Path is pppd's; "" means DefaultPPPD.
 	Path string
-	// Options are given to pppd after "nodetach local nolock": the host itself watches the carrier and holds the lock.
+	// Options are given to pppd before our own, which docs/ppp.md lists: the host itself watches the line and holds its locks.
 	Options []string
-	// Grace is the time between the hang-up of the pty and SIGKILL; 0 means DefaultGrace.
+	// Direct gives the caller's tty itself to pppd, where the line has one.
+	Direct bool
+	// PeerCheck: the name that the caller gives in PPP must be the one that the dialog let in, and pppd's ip-pre-up must ask for it. Without
+	// it the name is written down only.
+	PeerCheck bool
+	// Links is where that hook finds the session; nil means none of its own, so that no hook can report.
+	Links *PPPLinks
+	// Control is the path of the control socket, for the hook. "": no hook is told of it.
+	Control string
+	// State is the folder in which running pppds are noted, for EndStrayPPP; "": nowhere.
+	State string
+	// Dir is the folder of pppd's files; "" means pppd.Dir.
+	Dir string
+	// Grace is the time between the hang-up and SIGKILL; 0 means DefaultGrace.
 	Grace time.Duration
 	// Limits of the session; no warning is given, the caller is a program.
 	Limits Limits
@@ -31,8 +46,10 @@ type PPPConfig struct {
 }
 
 type pppService struct {
-	cfg    PPPConfig
-	kernel func() error // says why the kernel can't do PPP
+	cfg     PPPConfig
+	options []pppd.Option
+	noauth  bool
+	kernel  func() error // says why the kernel can't do PPP
 }
 
 // NewPPP returns a service that runs pppd. The error names everything that is wrong with cfg.
@@ -40,17 +57,70 @@ func NewPPP(cfg PPPConfig) (Service, error) {
 	if cfg.Path == "" {
 		cfg.Path = DefaultPPPD
 	}
+	if cfg.Dir == "" {
+		cfg.Dir = pppd.Dir
+	}
+	if cfg.Links == nil {
+		cfg.Links = &PPPLinks{}
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = DefaultGrace
+	}
 	cfg.Limits.WarningBefore = 0
+	s := &pppService{cfg: cfg, options: pppd.Parse(cfg.Options), kernel: kernelPPP}
+	s.noauth = pppd.NoAuth(s.options)
+	var faults []error
 	path, err := findProgram(cfg.Path)
-	cfg.Path = path
 	if err != nil {
-		err = Fault{"type", fmt.Errorf("ppp needs pppd (Debian package ppp): %w", err)}
+		faults = append(faults, Fault{"type", fmt.Errorf("ppp needs pppd (Debian package ppp): %w", err)})
+	} else if err := s.hooked(); err != nil {
+		faults = append(faults, Fault{"peer", err})
 	}
-	var graceErr error
+	s.cfg.Path = path
 	if cfg.Grace < 0 {
-		graceErr = Fault{"grace", fmt.Errorf("%s can't be negative", cfg.Grace)}
+		faults = append(faults, Fault{"grace", fmt.Errorf("%s can't be negative", cfg.Grace)})
 	}
-	return &pppService{cfg: cfg, kernel: kernelPPP}, errors.Join(err, graceErr, cfg.Limits.Validate())
+	return s, errors.Join(append(faults, cfg.Limits.Validate())...)
+}
+
+// hooked says why the name in PPP can't be checked, though it must; nil when it can, or need not.
+func (s *pppService) hooked() error {
+	if !s.cfg.PeerCheck || s.noauth {
+		return nil
+	}
+	if err := pppd.Hooked(s.cfg.Dir); err != nil {
+		return fmt.Errorf("%w; or set peer: record, and the name in PPP is not compared", err)
+	}
+	return nil
+}
+
+// Remarks names what pppd's own files open more than the configuration shows.
+func (s *pppService) Remarks() []Fault {
+	var all []Fault
+	file := s.cfg.Dir + "/options"
+	list, err := pppd.ReadFile(file)
+	if err != nil {
+		return []Fault{{"options", fmt.Errorf("%s can't be read: what it says counts for this service, too: %w", file, err)}}
+	}
+	for _, o := range list {
+		if does := openOption(o.Name); does != "" {
+			all = append(all, Fault{"options", fmt.Errorf("%s has %s, which counts here, too: %s", file, o.Name, does)})
+		}
+	}
+	return all
+}
+
+// openOption says what an option of pppd's own files leaves open; "" for nothing.
+func openOption(name string) string {
+	switch name {
+	case "noauth":
+		return "a caller need not say in PPP who they are"
+	case "show-password":
+		return "passwords are written to the system's log"
+	case "persist", "demand", "multilink", "mp":
+		return "a link is not over when the call is: remove it there"
+	}
+	return ""
 }
 
 // kernelPPP says whether the kernel has PPP. pppd may be allowed what we are not: only what is not there counts.
@@ -75,58 +145,82 @@ func (s *pppService) Run(ctx context.Context, c Conn, who Caller) Result {
 		apologise(c)
 		return Result{Cause: port.ServiceUnavailable, Reason: "the kernel of this machine has no PPP", Err: err}
 	}
-	args := slices.Concat([]string{s.cfg.Path, "nodetach", "local", "nolock"}, s.cfg.Options)
-	env := append([]string{"PATH=" + searchPath, "LANG=C.UTF-8"}, callerEnv(who)...)
-	p, err := start(program{path: s.cfg.Path, args: args, env: env, dir: "/", raw: true})
+	if err := s.hooked(); err != nil { // it was there when the host started
+		apologise(c)
+		return Result{Cause: port.ServiceUnavailable, Reason: "the name in PPP can't be checked", Err: err}
+	}
+	if s.cfg.Direct {
+		if res, ok := s.runDirect(ctx, c, who); ok {
+			return res
+		}
+	}
+	return s.runRelay(ctx, c, who)
+}
+
+// runRelay runs pppd on a pty of its own.
+func (s *pppService) runRelay(ctx context.Context, c Conn, who Caller) Result {
+	link := s.newLink(who)
+	p, err := link.start(program{args: s.arguments(who, nil), raw: true})
 	if err != nil {
 		apologise(c)
 		return Result{Cause: port.ServiceUnavailable, Reason: "pppd could not be started", Err: err}
 	}
-	res, end := p.session(ctx, c, who, s.cfg.Limits, s.cfg.Grace, logger(s.cfg.Log).With("line", who.Line, "call", who.CallID))
-	if end.by == byPeer {
-		res.Cause, res.Reason = pppExit(p)
+	res, end := p.session(ctx, c, who, s.cfg.Limits, s.cfg.Grace, link.log)
+	link.over()
+	return link.result(p, res, end.by == byPeer)
+}
+
+// arguments are pppd's, with its name. tty is nil for a pty. Later words win: ours can't be undone by those of the configuration.
+func (s *pppService) arguments(who Caller, tty *lentTTY) []string {
+	args := []string{s.cfg.Path}
+	if tty != nil {
+		args = append(args, tty.node)
 	}
-	return res
-}
-
-// pppExits are pppd's exit codes (pppd(8), "EXIT STATUS") and what they mean for the record, as pppd's own RADIUS plugin maps them.
-var pppExits = [...]struct {
-	cause port.TerminateCause
-	text  string
-}{
-	0:  {port.UserRequest, "PPP ended regularly"},
-	1:  {port.NASError, "pppd met a fatal error"},
-	2:  {port.NASError, "pppd does not accept its options"},
-	3:  {port.NASError, "pppd is not allowed to run: it needs root"},
-	4:  {port.NASError, "pppd says that the kernel has no PPP"},
-	5:  {port.AdminReset, "pppd was ended by a signal"},
-	6:  {port.PortError, "pppd could not lock the line"},
-	7:  {port.PortError, "pppd could not open the line"},
-	8:  {port.LostCarrier, "pppd's connect script failed"},
-	9:  {port.PortError, "pppd could not run its pty command"},
-	10: {port.ServiceUnavailable, "PPP could not be agreed on"},
-	11: {port.ServiceUnavailable, "the caller failed to authenticate in PPP"},
-	12: {port.IdleTimeout, "PPP was idle too long"},
-	13: {port.SessionTimeout, "PPP lasted as long as it may"},
-	14: {port.Callback, "the caller is to be called back"},
-	15: {port.LostCarrier, "the caller does not answer any more"},
-	16: {port.LostCarrier, "the line was hung up"},
-	17: {port.NASError, "the line echoes what it is sent"},
-	18: {port.PortError, "pppd's init script failed"},
-	19: {port.ServiceUnavailable, "we failed to authenticate to the caller"},
-	20: {port.NASRequest, "PPP has carried as many octets as it may"},
-	21: {port.NASError, "the caller's number is not allowed"},
-}
-
-// pppExit translates how pppd ended.
-func pppExit(p *process) (port.TerminateCause, string) {
-	code := p.cmd.ProcessState.ExitCode()
+	args = append(args, "lcp-echo-interval", "30", "lcp-echo-failure", "4") // a caller who has gone is noticed, unless the configuration knows better
+	if s.cfg.Limits.Idle > 0 {
+		args = append(args, "idle", seconds(s.cfg.Limits.Idle))
+	}
+	if s.cfg.Limits.Absolute > 0 {
+		args = append(args, "maxconnect", seconds(s.cfg.Limits.Absolute))
+	}
+	args = append(args, s.cfg.Options...)
+	args = append(args, "nodetach", "nopersist", "logfd", "2")
 	switch {
-	case p.signalled():
-		return port.NASError, "pppd was killed: " + p.exit()
-	case code < 0 || code >= len(pppExits):
-		return port.NASError, fmt.Sprintf("pppd ended with the unknown code %d", code)
+	case tty == nil || !tty.carrier:
+		args = append(args, "local")
 	default:
-		return pppExits[code].cause, fmt.Sprintf("%s (pppd exit %d)", pppExits[code].text, code)
+		args = append(args, "modem")
 	}
+	if tty != nil && tty.xonxoff {
+		args = append(args, "xonxoff")
+	}
+	if os.Geteuid() == 0 {
+		args = append(args, "nolock") // others may not say so, and need not: pppd does not lock its standard input
+	}
+	if s.cfg.PeerCheck {
+		args = append(args, "noipv6") // it would carry data before anybody asks for the name
+		if !s.noauth {
+			args = append(args, "auth")
+		}
+	}
+	if s.cfg.Control != "" {
+		args = append(args, "set", "RASHOST_CONTROL="+s.cfg.Control)
+	}
+	return append(args, "set", "RASHOST_CALL="+who.CallID, "set", "RASHOST_LINE="+who.Line, "set", "RASHOST_USER="+who.User)
+}
+
+func seconds(d time.Duration) string { return fmt.Sprint(int64((d + time.Second - 1) / time.Second)) }
+
+// pppEnvironment is pppd's own; what its scripts get, pppd decides.
+func pppEnvironment(who Caller) []string {
+	return append([]string{"PATH=" + searchPath, "LANG=C.UTF-8"}, callerEnv(who)...)
+}
+
+// samePeer says whether the name that a caller gave in PPP is that of the dialog. MS-CHAP callers put DOMAIN\ before it.
+func samePeer(peer string, who Caller) bool {
+	domain, name, qualified := strings.Cut(peer, `\`)
+	if !qualified {
+		return users.Fold(peer) == users.Fold(who.User)
+	}
+	return who.Domain != "" && users.Fold(domain) == users.Fold(who.Domain) && users.Fold(name) == users.Fold(who.User)
 }

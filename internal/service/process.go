@@ -35,13 +35,14 @@ type program struct {
 	dir           string
 	account       account
 	rows, columns uint16
-	raw           bool // the pty does no line editing
+	raw           bool     // the pty does no line editing
+	stderr        *os.File // nil: the pty
 }
 
-// process is a program on its own pty, leader of its own session.
+// process is a program on its own pty, leader of its own session; without a pty it is what launch was given.
 type process struct {
 	cmd    *exec.Cmd
-	master terminal
+	master terminal      // of the pty
 	exited chan struct{} // closed when the program has ended; it is not reaped before wait
 	done   bool          // reaped
 }
@@ -95,24 +96,37 @@ func start(prog program) (*process, error) {
 		return nil, err
 	}
 	defer slave.Close()
-	pidfd := -1
-	p := &process{master: master, exited: make(chan struct{})}
-	p.cmd = &exec.Cmd{
+	cmd := &exec.Cmd{
 		Path: prog.path, Args: prog.args, Env: prog.env, Dir: prog.dir, Stdin: slave, Stdout: slave, Stderr: slave,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true, Credential: prog.account.credential, PidFD: &pidfd},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true, Credential: prog.account.credential},
 	}
-	// Some libraries open descriptors that a child would inherit.
-	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) &&
-		!errors.Is(err, unix.EINVAL) {
-		master.Close()
-		return nil, fmt.Errorf("close_range: %w", err)
+	if prog.stderr != nil {
+		cmd.Stderr = prog.stderr
 	}
-	if err := p.cmd.Start(); err != nil {
+	p, err := launch(cmd)
+	if err != nil {
 		master.Close()
 		return nil, err
 	}
+	p.master = master
+	return p, nil
+}
+
+// launch starts cmd, with none of our descriptors but those that it names.
+func launch(cmd *exec.Cmd) (*process, error) {
+	pidfd := -1
+	cmd.SysProcAttr.PidFD = &pidfd
+	p := &process{cmd: cmd, exited: make(chan struct{})}
+	// Some libraries open descriptors that a child would inherit.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) &&
+		!errors.Is(err, unix.EINVAL) {
+		return nil, fmt.Errorf("close_range: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
 	go func() {
-		awaitExit(p.cmd.Process.Pid, pidfd)
+		awaitExit(cmd.Process.Pid, pidfd)
 		close(p.exited)
 	}()
 	return p, nil
@@ -289,12 +303,7 @@ func signalSession(sid int, sig unix.Signal) int {
 		if err != nil {
 			continue
 		}
-		stat, err := os.ReadFile("/proc/" + name + "/stat")
-		if err != nil {
-			continue // gone
-		}
-		// "pid (name) state ppid pgrp session ...", where the name can hold anything
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		fields := statOf(pid)
 		if len(fields) < 4 || fields[3] != strconv.Itoa(sid) || fields[0] == "Z" || fields[0] == "X" {
 			continue
 		}
@@ -304,6 +313,16 @@ func signalSession(sid int, sig unix.Signal) int {
 		}
 	}
 	return n
+}
+
+// statOf returns what /proc/PID/stat says behind the name, which can hold anything: state, parent, group, session and more; nothing when
+// there is no such process.
+func statOf(pid int) []string {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 }
 
 // exit is Result.Exit.

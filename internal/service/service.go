@@ -31,6 +31,16 @@ type Caller struct {
 	CallerID, Connect string
 	// Unread goes to the service before anything that is read from the connection.
 	Unread []byte
+	// Note adds a step to the record of the call, in plain words, caller's bytes quoted. nil: nobody wants to know. Any goroutine may
+	// call it while Run runs.
+	Note func(what string)
+}
+
+// note is Note, or nothing.
+func (w Caller) note(what string) {
+	if w.Note != nil {
+		w.Note(what)
+	}
 }
 
 // Result is how a session ended.
@@ -41,8 +51,11 @@ type Result struct {
 	Reason string
 	// Exit is the exit status of the service's process: "0" to "255", "signal HUP", "" when there was none.
 	Exit string
-	// In and Out are the octets from the caller to the service and from the service to the caller, warnings not counted.
+	// In and Out are the octets from the caller to the service and from the service to the caller, warnings not counted. pppd straight on
+	// the line counts them itself; 0 when it could not say.
 	In, Out uint64
+	// Event is the RAS event of an end that has one beside the customary ones, 0 for none.
+	Event plugin.EventID
 	// Err is what went wrong, nil when nothing did. It is for the log.
 	Err error
 }

@@ -1,0 +1,400 @@
+package service
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"rashost/plugin"
+	"rashost/port"
+)
+
+// pppLink is one running pppd: what its hook has asked, what it says, and what became of it.
+type pppLink struct {
+	s     *pppService
+	who   Caller
+	log   *slog.Logger
+	tty   *lentTTY // nil: a pty
+	p     *process
+	said  chan struct{} // closed when pppd's words are at their end
+	stray string        // the file that EndStrayPPP would read
+
+	mu       sync.Mutex
+	asked    bool   // the hook has asked, and pppd may go on
+	up       bool   // the link has carried data
+	refusal  string // why the host ended it; "" when it did not
+	event    plugin.EventID
+	cause    port.TerminateCause // of refusal, or what pppd's last words mean
+	counted  bool                // pppd has told the octets
+	in, out  uint64
+	complain string      // what else pppd said last
+	overdue  *time.Timer // pppd has said that it ends
+}
+
+func (s *pppService) newLink(who Caller) *pppLink {
+	return &pppLink{s: s, who: who, said: make(chan struct{}), log: logger(s.cfg.Log).With("line", who.Line, "call", who.CallID)}
+}
+
+// start starts pppd on a pty.
+func (l *pppLink) start(prog program) (*process, error) {
+	return l.begin(func(words *os.File) (*process, error) {
+		prog.path, prog.env, prog.dir, prog.stderr = l.s.cfg.Path, pppEnvironment(l.who), "/", words
+		return start(prog)
+	})
+}
+
+// startOn starts pppd on the caller's tty: in a group of its own, but in our session, so that the tty is nobody's controlling terminal and
+// survives pppd's end. If we are killed, pppd goes, too.
+func (l *pppLink) startOn(tty *lentTTY) (*process, error) {
+	l.tty = tty
+	return l.begin(func(words *os.File) (*process, error) {
+		return launch(&exec.Cmd{
+			Path: l.s.cfg.Path, Args: l.s.arguments(l.who, tty), Env: pppEnvironment(l.who), Dir: "/",
+			Stdin: tty.file, Stdout: words, Stderr: words,
+			SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM},
+		})
+	})
+}
+
+// begin starts pppd with its words on a pipe, and makes it known.
+func (l *pppLink) begin(start func(words *os.File) (*process, error)) (*process, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	l.s.cfg.Links.starting.Lock() // a hook that is quicker than we waits until its pppd is known
+	defer l.s.cfg.Links.starting.Unlock()
+	l.p, err = start(w)
+	w.Close()
+	if err != nil {
+		r.Close()
+		return nil, err
+	}
+	l.s.cfg.Links.add(l)
+	l.stray = noteStray(l.s.cfg.State, l.p.cmd.Process.Pid, l.who, l.log)
+	go func() {
+		defer close(l.said)
+		l.listen(r)
+	}()
+	go func() { // a script of pppd's may keep the pipe open
+		<-l.p.exited
+		l.s.cfg.Links.remove(l)
+		_ = r.SetReadDeadline(time.Now().Add(lastWords))
+		<-l.said
+		r.Close()
+	}()
+	return l.p, nil
+}
+
+// Times of a pppd that comes to its end.
+const (
+	lastWords = 2 * time.Second  // for what it says after it has ended
+	exitTime  = 15 * time.Second // between "Connection terminated." and its end: it waits 5 s for its scripts
+)
+
+// maxWord bounds a line of pppd's that is looked at.
+const maxWord = 512
+
+// listen reads what pppd says, line by line.
+func (l *pppLink) listen(r io.Reader) {
+	in := bufio.NewReaderSize(r, maxWord)
+	for {
+		line, long, err := in.ReadLine()
+		if err != nil {
+			return
+		}
+		l.hear(strings.TrimSpace(string(line)))
+		for long && err == nil {
+			_, long, err = in.ReadLine()
+		}
+	}
+}
+
+var octetsWord = regexp.MustCompile(`^Sent (\d{1,19}) bytes, received (\d{1,19}) bytes\.$`)
+
+// lastWordsOf are what pppd says when it begins to end, and what that means if it must be killed in the end.
+var lastWordsOf = []struct {
+	begins string
+	cause  port.TerminateCause
+}{
+	{"LCP terminated by peer", port.UserRequest},
+	{"Modem hangup", port.LostCarrier},
+	{"No response to ", port.LostCarrier},
+	{"Terminating connection due to lack of activity", port.IdleTimeout},
+	{"Connect time expired", port.SessionTimeout},
+}
+
+// hear takes one line of pppd's.
+func (l *pppLink) hear(line string) {
+	switch octets := octetsWord.FindStringSubmatch(line); {
+	case octets != nil:
+		l.count(octets[1], octets[2])
+	case strings.HasPrefix(line, "local  IP address "), strings.HasPrefix(line, "local  LL address "):
+		l.isUp(line)
+	case line == "Connection terminated.":
+		l.terminated()
+	case strings.HasPrefix(line, "sent ["), strings.HasPrefix(line, "rcvd ["): // option debug: passwords may be in it
+	case line != "":
+		l.mu.Lock()
+		l.complain = line
+		for _, w := range lastWordsOf {
+			if l.refusal == "" && strings.HasPrefix(line, w.begins) {
+				l.cause = w.cause
+			}
+		}
+		l.mu.Unlock()
+		l.log.Debug("pppd", "says", fmt.Sprintf("%.200q", line))
+	}
+}
+
+func (l *pppLink) count(sent, received string) {
+	out, outErr := strconv.ParseUint(sent, 10, 64)
+	in, inErr := strconv.ParseUint(received, 10, 64)
+	if outErr != nil || inErr != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counted = true
+	l.in, l.out = l.in+in, l.out+out
+}
+
+// isUp looks whether pppd had to ask first. It asks before the link carries data, so an honest answer is here already.
+func (l *pppLink) isUp(line string) {
+	l.mu.Lock()
+	first, asked := !l.up, l.asked
+	l.up = true
+	l.mu.Unlock()
+	cfg := l.s.cfg
+	switch {
+	case asked:
+	case cfg.PeerCheck && !l.s.noauth:
+		l.refuse("pppd let packets through without asking rashost: its ip-pre-up does not run the hook", 0, port.NASError)
+		return
+	case !first:
+	case l.s.noauth:
+		l.who.note("the name in PPP was not checked: the service's options say noauth")
+	default:
+		l.who.note("the name in PPP is not known: pppd's ip-pre-up did not report it")
+	}
+	if first {
+		l.who.note(fmt.Sprintf("PPP is up: %.100q", line))
+	}
+}
+
+// terminated gives a pppd that says it is at its end a limit. It may hang in giving the terminal back while output is queued that the
+// modem does not take (CTS low): nobody wants that output any more.
+func (l *pppLink) terminated() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.overdue != nil {
+		return
+	}
+	if l.tty != nil {
+		go l.tty.flush()
+	}
+	l.overdue = time.AfterFunc(exitTime, func() {
+		l.mu.Lock()
+		if l.refusal == "" {
+			l.refusal = "pppd did not end by itself after the connection"
+		}
+		l.mu.Unlock()
+		l.kill()
+	})
+}
+
+// kill ends pppd at once. It is not reaped before result, so that the number is its own.
+func (l *pppLink) kill() {
+	if err := l.p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		l.log.Error("pppd could not be killed", "pid", l.p.cmd.Process.Pid, "error", err.Error())
+	}
+}
+
+// refuse ends pppd for a reason and waits until it is gone.
+func (l *pppLink) refuse(why string, event plugin.EventID, cause port.TerminateCause) {
+	l.mu.Lock()
+	if l.refusal == "" {
+		l.refusal, l.event, l.cause = why, event, cause
+	}
+	l.mu.Unlock()
+	l.who.note("pppd is killed: " + why)
+	l.kill()
+	limit := time.NewTimer(killWait)
+	defer limit.Stop()
+	select {
+	case <-l.p.exited:
+	case <-limit.C:
+	}
+}
+
+// over forgets the session: pppd has ended.
+func (l *pppLink) over() {
+	forgetStray(l.stray)
+	<-l.said
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.overdue != nil {
+		l.overdue.Stop()
+	}
+}
+
+// result fills in how a session ended. pppdEnded: by pppd, not by the call.
+func (l *pppLink) result(p *process, res Result, pppdEnded bool) Result {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.refusal != "":
+		res.Cause, res.Reason, res.Event = l.cause, l.refusal, l.event
+		if res.Cause == 0 {
+			res.Cause = port.NASError
+		}
+	case pppdEnded:
+		res.Cause, res.Reason = pppExit(p)
+	}
+	if l.tty != nil {
+		res.In, res.Out = l.in, l.out
+		if l.counted {
+			l.who.note(fmt.Sprintf("octets of the session, as pppd counted them inside PPP: %d from the caller, %d to the caller", l.in, l.out))
+		} else {
+			l.who.note("octets of the session: unknown, pppd did not tell")
+		}
+	}
+	if code := p.exit(); pppdEnded && l.complain != "" && wantsReason(code) {
+		l.log.Warn("pppd failed", "exit", code, "says", fmt.Sprintf("%.200q", l.complain))
+		l.who.note(fmt.Sprintf("pppd said last: %.200q", l.complain))
+	}
+	return res
+}
+
+// wantsReason says whether an exit code of pppd leaves an operator asking why.
+func wantsReason(exit string) bool {
+	switch exit {
+	case "0", "5", "12", "13", "16":
+		return false
+	}
+	return true
+}
+
+// PPPHook is what pppd's ip-pre-up reports.
+type PPPHook struct {
+	// PID is the process that reports, as the kernel knows it.
+	PID int
+	// Call is the call that it believes to belong to; "" says nothing.
+	Call string
+	// Peer is the name under which the caller was authenticated in PPP; "" when pppd authenticated nobody.
+	Peer string
+	// Interface is the network interface, Remote the caller's address on it.
+	Interface, Remote string
+}
+
+// ErrNotOurPPP: the process that reports was not started by a pppd of ours.
+var ErrNotOurPPP = errors.New("no pppd of rashost has started this process")
+
+// PPPLinks are the running PPP sessions of a host. The zero value is ready; all methods may be called from any goroutine.
+type PPPLinks struct {
+	starting sync.Mutex // held while a pppd is started and made known
+	mu       sync.Mutex
+	byPID    map[int]*pppLink
+}
+
+func (l *PPPLinks) add(link *pppLink) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.byPID == nil {
+		l.byPID = map[int]*pppLink{}
+	}
+	l.byPID[link.p.cmd.Process.Pid] = link
+}
+
+func (l *PPPLinks) remove(link *pppLink) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.byPID, link.p.cmd.Process.Pid)
+}
+
+// PreUp answers pppd's ip-pre-up, which waits: nil lets the link come up. With any error it must not; when the session is known, pppd is
+// dead by then. Errors: ErrNotOurPPP.
+func (l *PPPLinks) PreUp(_ context.Context, h PPPHook) error {
+	link := l.find(h.PID)
+	if link == nil {
+		return fmt.Errorf("process %d: %w", h.PID, ErrNotOurPPP)
+	}
+	return link.preUp(h)
+}
+
+// find returns the session whose pppd is an ancestor of a process.
+func (l *PPPLinks) find(pid int) *pppLink {
+	l.starting.Lock()
+	defer l.starting.Unlock()
+	for range 32 {
+		l.mu.Lock()
+		link := l.byPID[pid]
+		l.mu.Unlock()
+		if link != nil {
+			return link
+		}
+		var ok bool
+		if pid, ok = parentOf(pid); !ok {
+			return nil
+		}
+	}
+	return nil
+}
+
+// parentOf reads who started a process.
+func parentOf(pid int) (parent int, ok bool) {
+	fields := statOf(pid)
+	if len(fields) < 2 {
+		return 0, false
+	}
+	parent, err := strconv.Atoi(fields[1])
+	return parent, err == nil && parent > 1
+}
+
+// preUp compares the names.
+func (l *pppLink) preUp(h PPPHook) error {
+	cfg, quoted := l.s.cfg, fmt.Sprintf("%.100q", h.Peer)
+	switch {
+	case h.Call != "" && h.Call != l.who.CallID:
+		return l.deny("the hook reports another call than its pppd was started for", 0, port.NASError)
+	case !cfg.PeerCheck && h.Peer == "":
+		l.allow("pppd authenticated nobody: the name in PPP is not known, and was not checked")
+	case !cfg.PeerCheck:
+		l.allow("the name in PPP is " + quoted + "; it was not compared (peer: record)")
+	case h.Peer == "" && l.s.noauth:
+		l.allow("the name in PPP was not checked: the service's options say noauth")
+	case h.Peer == "":
+		return l.deny("pppd authenticated nobody, though the name in PPP is to be checked", differentUser, port.ServiceUnavailable)
+	case !samePeer(h.Peer, l.who):
+		return l.deny(fmt.Sprintf("the name in PPP, %s, is not that of the dialog, %q", quoted, l.who.User), differentUser, port.ServiceUnavailable)
+	default:
+		l.allow("the name in PPP is that of the dialog: " + quoted)
+	}
+	return nil
+}
+
+func (l *pppLink) allow(what string) {
+	l.mu.Lock()
+	l.asked = true
+	l.mu.Unlock()
+	l.who.note(what)
+}
+
+func (l *pppLink) deny(why string, event plugin.EventID, cause port.TerminateCause) error {
+	l.refuse(why, event, cause)
+	return errors.New(why)
+}
+
+// differentUser is the event of a session that ends because the names differ.
+const differentUser = plugin.EventDifferentUser
