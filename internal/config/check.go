@@ -252,14 +252,14 @@ func (c *checker) account(path, name string) {
 // serviceKeys says which keys belong to which type, beside type, idle, absolute and warning, which belong to all.
 var serviceKeys = map[string][]string{
 	"command": {"command", "run_as", "grace"},
-	"ppp":     {"options", "grace"},
+	"ppp":     {"options", "direct", "peer", "grace"},
 	"tcp":     {"address"},
 	"serial":  {"device", "baud"},
 }
 
 func (c *checker) service(path, name string, s Service) {
 	own, known := serviceKeys[s.Type]
-	for _, key := range []string{"command", "options", "address", "device", "baud", "run_as", "grace"} {
+	for _, key := range []string{"command", "options", "direct", "peer", "address", "device", "baud", "run_as", "grace"} {
 		if known && c.has(path+"."+key) && !slices.Contains(own, key) {
 			c.wrong(path+"."+key, "does not belong to type %s, which takes %s, idle, absolute and warning", s.Type, strings.Join(own, ", "))
 		}
@@ -284,7 +284,7 @@ func (c *checker) service(path, name string, s Service) {
 		if c.has(path+".warning") && s.Warning > 0 {
 			c.wrong(path+".warning", "a text inside PPP would break it: remove it")
 		}
-		c.pppd(path+".options", s.Options)
+		c.pppd(path, name, s)
 	}
 	if s.Absolute > 0 && s.Idle > s.Absolute {
 		c.warn(path+".idle", "is longer than absolute (%s) and never strikes", s.Absolute)
@@ -306,26 +306,6 @@ func (c *checker) command(path string, argv []string) {
 	for i, arg := range argv {
 		if strings.ContainsRune(arg, 0) {
 			c.wrong(fmt.Sprintf("%s[%d]", path, i), "an argument cannot contain a NUL")
-		}
-	}
-}
-
-// pppdOptions are options of pppd(8) that reach beyond the line, and what they do.
-var pppdOptions = map[string]string{
-	"pty": "starts a program", "connect": "starts a program", "disconnect": "starts a program", "init": "starts a program",
-	"welcome": "starts a program", "ip-up-script": "starts a program", "ip-down-script": "starts a program",
-	"ipv6-up-script": "starts a program", "ipv6-down-script": "starts a program", "plugin": "loads code from a file",
-	"file": "reads more options from a file", "call": "reads more options from a file", "+ua": "reads a name and a password from a file",
-	"ca": "reads a file", "capath": "reads files", "cert": "reads a file", "key": "reads a file", "crl": "reads a file",
-	"crl-dir": "reads files", "pkcs12": "reads a file", "record": "writes a file", "logfile": "writes a file",
-	"privgroup": "gives a group of users what is for root",
-}
-
-// pppd warns of options whose effect is easily overlooked: pppd does these things as the user that rashost runs as, mostly root.
-func (c *checker) pppd(path string, options []string) {
-	for i, option := range options {
-		if does, ok := pppdOptions[option]; ok {
-			c.warn(fmt.Sprintf("%s[%d]", path, i), "%s %s, with the rights of rashost itself: make sure that you mean it", option, does)
 		}
 	}
 }

@@ -102,6 +102,8 @@ type Service struct {
 	Type     string   `yaml:"type"`
 	Command  []string `yaml:"command"`
 	Options  []string `yaml:"options"`
+	Direct   bool     `yaml:"direct"`
+	Peer     string   `yaml:"peer"`
 	Address  string   `yaml:"address"`
 	Device   string   `yaml:"device"`
 	Baud     int      `yaml:"baud"`
@@ -183,7 +185,7 @@ func defaultDialog() Dialog {
 func defaultLimits() Limits { return Limits{Files: 256, Processes: 64, FileSize: 16} }
 
 func defaultService() Service {
-	return Service{Baud: 9600, Grace: 5 * second}
+	return Service{Baud: 9600, Grace: 5 * second, Peer: "check"}
 }
 
 // commandWarning is the default of warning for a command. The other types carry data that a text in between would spoil.

@@ -110,6 +110,11 @@ var keys = []key{
 		text: "Type command. No shell is involved unless it is named here."},
 	{path: "services.*.options", allowed: "a list of pppd options",
 		text: "Type ppp: options of pppd(8), one argument each. `rashost check` warns of those that start programs or touch files."},
+	{path: "services.*.direct", def: "false",
+		text: "Type ppp. true: pppd gets the line itself, not a pty (ppp.md). It then obeys the carrier by itself, and counts the octets."},
+	{path: "services.*.peer", def: "check", enum: []string{"check", "record"},
+		text: "Type ppp: the name that the caller gives in PPP. check: it must be the one that the dialog let in, otherwise the call ends with event " +
+			"20100; needs the hook in /etc/ppp (ppp.md), unless options has `noauth`: then nobody gives a name. record: it is only recorded."},
 	{path: "services.*.address", allowed: "host:port", text: "Type tcp."},
 	{path: "services.*.device", allowed: "a path", text: "Type serial. Not a device that is a line."},
 	{path: "services.*.baud", def: "9600", least: 50, most: 4000000, text: "Type serial: speed in bit/s."},

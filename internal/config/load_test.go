@@ -279,7 +279,7 @@ services: {shell: {type: command, command: [/bin/true]}}
 
 func TestWarnings(t *testing.T) {
 	text := strings.Replace(good, "name: a,", "name: a, carrier: required, baud: 115201,", 1) +
-		"  spare: {type: tcp, address: \"h:1\", idle: 2h, absolute: 1h}\n  net: {type: ppp, options: [noauth, pty, \"sh -c x\"]}\n"
+		"  spare: {type: tcp, address: \"h:1\", idle: 2h, absolute: 1h}\n  net: {type: ppp, options: [noauth, welcome, \"sh -c x\"]}\n"
 	text = strings.Replace(text, "password}", "password, isolation: line, user: root, limits: {files: 9}, lockout: {reset: 1m}}\n"+
 		"  unused: {plugin: anyone, lockout: {denials: 3}}", 1)
 	cfg, err := load(t, text, testEnv)
@@ -290,7 +290,8 @@ func TestWarnings(t *testing.T) {
 		"c.yaml:3:40: lines[0].baud: 115201 is no common speed", "dialogs.staff.isolation: has no effect: plugin password runs inside",
 		"dialogs.staff.user: has no effect: plugin password runs inside", "dialogs.staff.limits: has no effect: plugin password runs inside", "dialogs.staff.lockout.reset: has no effect",
 		"dialogs.unused: no line uses", "dialogs.unused.lockout: has no effect: plugin anyone", "services.spare: no line uses", "services.spare.idle: is longer",
-		"services.net: no line uses", "c.yaml:10:38: services.net.options[1]: pty starts a program",
+		"services.net: no line uses", "c.yaml:10:30: services.net.options[0]: noauth lets a caller go",
+		"c.yaml:10:38: services.net.options[1]: welcome starts a program",
 	}
 	if len(cfg.Warnings) != len(want) {
 		t.Errorf("got %d warnings:\n%v", len(cfg.Warnings), Faults(cfg.Warnings))
