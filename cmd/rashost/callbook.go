@@ -152,6 +152,9 @@ func (b *callBook) session(id string, res service.Result) {
 	defer b.mu.Unlock()
 	call.exit = res.Exit
 	call.events = append(call.events, plugin.EventUserActiveTime)
+	if res.Event != 0 {
+		call.events = append(call.events, res.Event)
+	}
 	if res.Cause == port.UserRequest {
 		call.events = append(call.events, plugin.EventUserDisconnected)
 	}

@@ -73,6 +73,8 @@ func (d *fakeDaemon) Hangup(_ context.Context, l string) error  { return d.act("
 func (d *fakeDaemon) Disable(_ context.Context, l string) error { return d.act("disable", l) }
 func (d *fakeDaemon) Enable(_ context.Context, l string) error  { return d.act("enable", l) }
 func (d *fakeDaemon) Reset(_ context.Context, l string) error   { return d.act("reset", l) }
+func (d *fakeDaemon) PPPPreUp(context.Context, admin.Peer, admin.PPPReport) error { return nil }
+
 func (d *fakeDaemon) Plugins() []admin.PluginView {
 	return []admin.PluginView{{Name: "password", Kind: "built-in", From: "rashost", Dialogs: []string{"staff"}, Error: "no file"}}
 }

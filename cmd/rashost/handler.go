@@ -105,11 +105,15 @@ func (h *handler) runService(ctx context.Context, c *port.Call, use lineUse, out
 	h.calls.step(c.ID, fmt.Sprintf("service %s began for %s", use.serviceName, out.User))
 	res := use.service.Run(ctx, c, service.Caller{
 		User: out.User, Domain: out.Domain, Line: c.Line, CallID: c.ID, CallerID: callerNumber(c), Connect: c.Connect.Text,
+		Note: func(what string) { h.calls.step(c.ID, what) },
 	})
 	h.calls.session(c.ID, res)
 	attrs := []any{"event", plugin.EventUserActiveTime.String(), "user", out.User, "service", use.serviceName, "in", res.In, "out", res.Out}
 	if res.Exit != "" {
 		attrs = append(attrs, "exit", res.Exit)
+	}
+	if res.Event != 0 {
+		log.Error("the service ended the call", "event", res.Event.String(), "user", out.User, "why", res.Reason)
 	}
 	if res.Err != nil {
 		attrs = append(attrs, "error", res.Err.Error())

@@ -24,7 +24,8 @@ type house struct {
 	lines    map[string]lineUse
 	dialogs  map[string]*dialogUse
 	services map[string]service.Service
-	warnings config.Faults // of plugins
+	ppp      *service.PPPLinks // the running PPP sessions: the same in every house of a daemon
+	warnings config.Faults     // of plugins and services
 }
 
 // lineUse is what happens to the calls of one line.
@@ -82,12 +83,16 @@ func (e *pluginError) Unwrap() error { return e.err }
 // stop`, which wrap a pluginError, and of services. It may be given what is left of a faulty configuration, to find more faults.
 func newHouse(c *config.Config, previous *house, table map[string]plugin.Factory, log *slog.Logger) (*house, error) {
 	h := &house{config: c, lines: map[string]lineUse{}, dialogs: map[string]*dialogUse{}, services: map[string]service.Service{}}
+	h.ppp = &service.PPPLinks{}
+	if previous != nil {
+		h.ppp = previous.ppp
+	}
 	var faults []error
 	for _, name := range sorted(c.Dialogs) {
 		h.dialogs[name] = newDialogUse(name, c, previous, table, log)
 	}
 	for _, name := range sorted(c.Services) {
-		s, err := newService(c, c.Services[name], log.With("service", name))
+		s, err := newService(c, c.Services[name], h.ppp, log.With("service", name))
 		if err != nil {
 			faults = append(faults, serviceFaults(c, name, err))
 			continue
@@ -165,7 +170,7 @@ func newDialogUse(name string, c *config.Config, previous *house, table map[stri
 	return use
 }
 
-// remarks are what the plugins of h say of their settings, with places.
+// remarks are what the plugins and services of h say of their settings, with places.
 func (h *house) remarks() config.Faults {
 	var all config.Faults
 	for _, name := range sorted(h.dialogs) {
@@ -175,6 +180,13 @@ func (h *house) remarks() config.Faults {
 				path, text = path+"."+key, rest
 			}
 			all = append(all, h.config.Fault(path, text, nil))
+		}
+	}
+	for _, name := range sorted(h.services) {
+		if s, ok := h.services[name].(interface{ Remarks() []service.Fault }); ok {
+			for _, r := range s.Remarks() {
+				all = append(all, h.config.Fault("services."+name+"."+r.Key, r.Err.Error(), nil))
+			}
 		}
 	}
 	return all.Sorted()

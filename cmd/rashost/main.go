@@ -43,6 +43,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newLinesCommand(a), newCallsCommand(a), newWhyCommand(a),
 		newHangupCommand(a), newDisableCommand(a), newEnableCommand(a), newResetCommand(a),
 		newUserCommand(a), newCallCommand(a), newPluginsCommand(a), newPluginCommand(a), newSchemaCommand(a),
+		newPPPHookCommand(a),
 	)
 	return root
 }

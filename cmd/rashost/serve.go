@@ -18,6 +18,7 @@ import (
 	"rashost/internal/admin"
 	"rashost/internal/config"
 	"rashost/internal/record"
+	"rashost/internal/service"
 	"rashost/plugin"
 	"rashost/plugin/external/launch"
 	"rashost/port"
@@ -136,6 +137,7 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 			_ = d.admin.Close()
 		}
 	}()
+	service.EndStrayPPP(strayPPP(c), log)
 	if d.store, err = record.Open(ctx, state, record.Options{Log: log}); err != nil {
 		return nil, err
 	}

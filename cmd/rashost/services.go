@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"rashost/internal/config"
@@ -11,8 +12,8 @@ import (
 	"rashost/port"
 )
 
-// newService makes the service that s describes.
-func newService(c *config.Config, s config.Service, log *slog.Logger) (service.Service, error) {
+// newService makes the service that s describes. links is where the host finds its PPP sessions.
+func newService(c *config.Config, s config.Service, links *service.PPPLinks, log *slog.Logger) (service.Service, error) {
 	limits := service.Limits{
 		Idle: time.Duration(s.Idle), Absolute: time.Duration(s.Absolute), WarningBefore: time.Duration(s.Warning),
 	}
@@ -22,7 +23,10 @@ func newService(c *config.Config, s config.Service, log *slog.Logger) (service.S
 			Command: s.Command, RunAs: s.RunAs, Grace: time.Duration(s.Grace), Limits: limits, Log: log,
 		})
 	case "ppp":
-		return service.NewPPP(service.PPPConfig{Options: s.Options, Grace: time.Duration(s.Grace), Limits: limits, Log: log})
+		return service.NewPPP(service.PPPConfig{
+			Options: s.Options, Direct: s.Direct, PeerCheck: s.Peer == "check", Links: links, Control: c.Resolve(c.Control), State: strayPPP(c),
+			Grace: time.Duration(s.Grace), Limits: limits, Log: log,
+		})
 	case "tcp":
 		return service.NewTCP(service.TCPConfig{Address: s.Address, Limits: limits})
 	case "serial":
@@ -35,3 +39,6 @@ func newService(c *config.Config, s config.Service, log *slog.Logger) (service.S
 		return nil, fmt.Errorf("type %q: allowed are command, ppp, tcp, serial", s.Type)
 	}
 }
+
+// strayPPP is the folder in which running pppds are noted.
+func strayPPP(c *config.Config) string { return filepath.Join(c.Resolve(c.StateDir), "ppp") }

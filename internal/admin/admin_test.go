@@ -32,6 +32,14 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		return
 	}
+	if path := os.Getenv("ADMIN_TEST_PREUP"); path != "" {
+		c, err := Dial(context.Background(), path)
+		if err == nil {
+			err = c.PPPPreUp(context.Background(), PPPReport{Call: "c1", Peer: "alice"})
+		}
+		fmt.Println(err)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -92,6 +100,16 @@ func (h *fakeHost) Hangup(_ context.Context, line string) error  { return h.act(
 func (h *fakeHost) Disable(_ context.Context, line string) error { return h.act("disable", line) }
 func (h *fakeHost) Enable(_ context.Context, line string) error  { return h.act("enable", line) }
 func (h *fakeHost) Reset(_ context.Context, line string) error   { return h.act("reset", line) }
+
+func (h *fakeHost) PPPPreUp(_ context.Context, peer Peer, r PPPReport) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.actions = append(h.actions, fmt.Sprintf("pre-up %d %+v", peer.PID, r))
+	if r.Peer == "mallory" {
+		return Conflict(errors.New("the name is another one"))
+	}
+	return nil
+}
 
 func (h *fakeHost) Plugins() []PluginView {
 	return []PluginView{{Name: "password", Kind: "built-in", From: "rashost", Dialogs: []string{"staff"}}}

@@ -125,6 +125,7 @@ func (s *Server) routes() http.Handler {
 		s.reply(w, http.StatusOK, s.host.Health())
 	})
 	mux.HandleFunc("GET /v1/watch", s.watch)
+	mux.HandleFunc("POST /v1/ppp/pre-up", s.preUp)
 	for name, do := range map[string]func(context.Context, string) error{
 		"hangup": s.host.Hangup, "disable": s.host.Disable, "enable": s.host.Enable, "reset": s.host.Reset,
 	} {

@@ -24,6 +24,8 @@ type Host interface {
 	Disable(ctx context.Context, line string) error
 	Enable(ctx context.Context, line string) error
 	Reset(ctx context.Context, line string) error
+	// PPPPreUp says whether a PPP link may come up: nil lets it. peer is the process that reports. With an error pppd has been ended.
+	PPPPreUp(ctx context.Context, peer Peer, r PPPReport) error
 	// Plugins returns the known plugins.
 	Plugins() []PluginView
 	// Health says whether the daemon works as it should.

@@ -35,7 +35,7 @@ func TestPPPExitCodes(t *testing.T) {
 		port.Callback, port.LostCarrier, port.LostCarrier, port.NASError, port.PortError, port.ServiceUnavailable, port.NASRequest,
 		port.NASError, port.NASError,
 	}
-	s := fakePPPD(t, `exit "$4"`, "0")
+	s := fakePPPD(t, `exit "$7"`, "0") // behind our own first options
 	for code, cause := range want {
 		s.cfg.Options = []string{fmt.Sprint(code)}
 		_, r := dial(t, s, "").all()
@@ -54,7 +54,12 @@ func TestPPPExitCodes(t *testing.T) {
 func TestPPPOptionsAndTerminal(t *testing.T) {
 	out, _ := dial(t, fakePPPD(t, `echo "$@ $RASHOST_USER $SECRET"; stty -a | tr ' ' '\n' | grep -E '^-?(echo|icanon|opost)$' | tr '\n' ' '`,
 		"noauth", "10.0.0.1:10.0.0.2"), "").all()
-	if want := "nodetach local nolock noauth 10.0.0.1:10.0.0.2 alice \n-opost -icanon -echo "; out != want {
+	want := "lcp-echo-interval 30 lcp-echo-failure 4 escape 2b noauth 10.0.0.1:10.0.0.2 nodetach nopersist logfd 2 local "
+	if os.Geteuid() == 0 {
+		want += "nolock "
+	}
+	want += "set RASHOST_CALL=c1 set RASHOST_LINE=modem1 set RASHOST_USER=alice alice \n-opost -icanon -echo "
+	if out != want {
 		t.Errorf("got %q, want %q", out, want)
 	}
 }
