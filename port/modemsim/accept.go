@@ -44,7 +44,8 @@ func (n numbers) takes(arg string) bool {
 	if n.bare {
 		return arg == ""
 	}
-	return n.has(argument(arg))
+	v, err := strconv.Atoi("0" + arg)
+	return err == nil && n.has(v)
 }
 
 var commandToken = regexp.MustCompile(`^([^0-9]+)([0-9][0-9,-]*)?$`)

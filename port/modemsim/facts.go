@@ -147,7 +147,7 @@ type link struct {
 
 // callerIDFact says when the modem reports the caller and in which lines.
 type callerIDFact struct {
-	// Position is "between" the first two rings, "before" the first, or "with" every ring, right behind it.
+	// Position is "between" the first two rings, "before" the first, before "every" ring, or "with" every ring, right behind it.
 	Position string `yaml:"position"`
 	// BeforeWhen is the condition under which the lines come before the first ring instead.
 	BeforeWhen string       `yaml:"before_when"`

@@ -123,6 +123,9 @@ func (m *Modem) ringUntilAnswered(ctx context.Context, c *FarCall) {
 		m.wait(min(t.CallerID, t.Ring), ringing)
 	}
 	for n := 1; ringing(); n++ {
+		if where == "every" {
+			m.sayCallerID(c)
+		}
 		m.ringOnce(c)
 		if where == "with" && ringing() {
 			m.sayCallerID(c)

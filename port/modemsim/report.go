@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// idPosition says when the caller id comes: before the first ring, between the first two, or with every ring.
+// idPosition says when the caller id comes: before the first ring, between the first two, before every ring, or with every ring.
 func (m *Modem) idPosition(c *FarCall) string {
 	f := m.opts.family
 	switch {
@@ -97,6 +97,7 @@ func (m *Modem) caller(c *FarCall) map[string]string {
 	o, id, when := c.o, m.opts.family.CallerID, c.o.when()
 	v := map[string]string{
 		"number": o.Number, "name": o.Name, "called": o.Called, "ring": o.Ring, "date": when.Format("0102"), "time": when.Format("1504"),
+		"date_dash": when.Format("01-02"), "time_colon": when.Format("15:04"),
 		"mdmf": mdmf(o, when), "sdmf": sdmf(o, when), "type": "129", "count": strconv.Itoa(int(m.dte.s[1]) + 1),
 	}
 	if strings.HasPrefix(o.Number, "+") {
