@@ -48,6 +48,8 @@ type LineConfig struct {
 	Recovery time.Duration
 	// QuarantineAfter is how many failures in a row put the line into quarantine; 0 means 6.
 	QuarantineAfter int
+	// Maintenance is the window in which the line takes no new calls; nil for none.
+	Maintenance *Maintenance
 	// OutOfService, when not "", keeps the line disabled with this reason; its device is not opened and Enable is refused.
 	OutOfService string
 	// HandlerGrace is how long ServeCall may take to return once its call has ended, or once it was told ErrShutdown; 0 means 5 s.
@@ -168,6 +170,9 @@ func (c *LineConfig) check() error {
 		return fmt.Errorf("line %s: flow %q: allowed are none, rtscts, xonxoff", c.Name, c.Flow)
 	}
 	if err := c.Policy.check(); err != nil {
+		return fmt.Errorf("line %s: %w", c.Name, err)
+	}
+	if err := c.Maintenance.check(); err != nil {
 		return fmt.Errorf("line %s: %w", c.Name, err)
 	}
 	if err := c.Settings().Validate(); err != nil {

@@ -54,7 +54,7 @@ type hangup struct {
 func (l *line) hangUp(o occurrence) {
 	l.hang = hangup{
 		began: time.Now(), orderly: o.ev == evServed, broken: l.hang.broken, gone: o.ev == evGone,
-		reopen: o.ev == evRestart, off: l.stopping || o.ev == evDisable || o.ev == evRemove || o.ev == evShutdown,
+		reopen: o.ev == evRestart, off: l.stopping || l.draining || o.ev == evDisable || o.ev == evRemove || o.ev == evShutdown,
 	}
 	l.leaving = l.leaving || o.ev == evRemove || o.ev == evShutdown
 	l.rings, l.ids, l.connect = 0, nil, nil
@@ -249,7 +249,7 @@ func (l *line) wantReopen(occurrence) {
 // wantOff switches the line off in the middle of a hang-up.
 func (l *line) wantOff(o occurrence) {
 	l.hang.off = true
-	l.leaving = l.leaving || o.ev != evDisable
+	l.leaving = l.leaving || o.ev == evRemove || o.ev == evShutdown
 	if !l.lent {
 		l.offOrReopen()
 	}

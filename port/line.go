@@ -59,13 +59,15 @@ const (
 	evOff         event = "off"
 	evGiveUp      event = "failed too often"
 	// Time, and the operator.
-	evDeadline event = "deadline"
-	evHangup   event = "hangup"
-	evRestart  event = "reset"
-	evDisable  event = "disable"
-	evEnable   event = "enable"
-	evRemove   event = "remove"
-	evShutdown event = "shutdown"
+	evDeadline    event = "deadline"
+	evMaintenance event = "maintenance"
+	evHangup      event = "hangup"
+	evRestart     event = "reset"
+	evDisable     event = "disable"
+	evDrain       event = "disable when idle"
+	evEnable      event = "enable"
+	evRemove      event = "remove"
+	evShutdown    event = "shutdown"
 )
 
 // row is one line of the table: in state, on what happens, go to next and do.
@@ -89,6 +91,7 @@ func transitions() []row {
 		{Absent, evDeadline, Opening, (*line).open},
 		{Absent, evRestart, Opening, (*line).open},
 		{Absent, evDisable, Disabled, (*line).closeDown},
+		{Absent, evDrain, Disabled, (*line).closeDown},
 		{Absent, evRemove, Disabled, (*line).leave},
 		{Absent, evShutdown, Disabled, (*line).leave},
 
@@ -98,6 +101,7 @@ func transitions() []row {
 		{Opening, evBroken, Recovering, (*line).failed},
 		{Opening, evDeadline, Recovering, (*line).failed},
 		{Opening, evDisable, Disabled, (*line).closeDown},
+		{Opening, evDrain, Disabled, (*line).closeDown},
 		{Opening, evRemove, Disabled, (*line).leave},
 		{Opening, evShutdown, Disabled, (*line).leave},
 
@@ -108,25 +112,30 @@ func transitions() []row {
 		{Initializing, evGone, Absent, (*line).missing},
 		{Initializing, evRestart, Opening, (*line).open},
 		{Initializing, evDisable, Disabled, (*line).closeDown},
+		{Initializing, evDrain, Disabled, (*line).closeDown},
 		{Initializing, evRemove, Disabled, (*line).leave},
 		{Initializing, evShutdown, Disabled, (*line).leave},
 
 		{Listening, evRing, Ringing, (*line).ring},
 		{Listening, evCaller, Answering, (*line).answer},
 		{Listening, evDeadline, Listening, (*line).probeIdle},
+		{Listening, evMaintenance, Disabled, (*line).beginMaintenance},
 		{Listening, evFailed, Recovering, (*line).failed},
 		{Listening, evGone, Absent, (*line).missing},
 		{Listening, evRestart, Opening, (*line).open},
 		{Listening, evDisable, Disabled, (*line).closeDown},
+		{Listening, evDrain, Disabled, (*line).closeDown},
 		{Listening, evRemove, Disabled, (*line).leave},
 		{Listening, evShutdown, Disabled, (*line).leave},
 
 		{Ringing, evRing, Ringing, (*line).ring},
 		{Ringing, evRings, Answering, (*line).answer},
 		{Ringing, evDeadline, Listening, (*line).ringStopped},
+		{Ringing, evMaintenance, Disabled, (*line).beginMaintenance},
 		{Ringing, evGone, Absent, (*line).missing},
 		{Ringing, evRestart, Opening, (*line).open},
 		{Ringing, evDisable, Disabled, (*line).closeDown},
+		{Ringing, evDrain, Disabled, (*line).closeDown},
 		{Ringing, evRemove, Disabled, (*line).leave},
 		{Ringing, evShutdown, Disabled, (*line).leave},
 
@@ -140,6 +149,8 @@ func transitions() []row {
 		{Answering, evHangup, HangingUp, (*line).hangUp},
 		{Answering, evRestart, HangingUp, (*line).hangUp},
 		{Answering, evDisable, HangingUp, (*line).hangUp},
+		{Answering, evDrain, Answering, (*line).drainLine},
+		{Answering, evEnable, Answering, (*line).keepOn},
 		{Answering, evRemove, HangingUp, (*line).hangUp},
 		{Answering, evShutdown, HangingUp, (*line).hangUp},
 
@@ -151,6 +162,8 @@ func transitions() []row {
 		{Dialog, evHangup, HangingUp, (*line).hangUp},
 		{Dialog, evRestart, HangingUp, (*line).hangUp},
 		{Dialog, evDisable, HangingUp, (*line).hangUp},
+		{Dialog, evDrain, Dialog, (*line).drainLine},
+		{Dialog, evEnable, Dialog, (*line).keepOn},
 		{Dialog, evRemove, HangingUp, (*line).hangUp},
 		{Dialog, evShutdown, Dialog, (*line).tellShutdown},
 
@@ -161,6 +174,8 @@ func transitions() []row {
 		{Session, evHangup, HangingUp, (*line).hangUp},
 		{Session, evRestart, HangingUp, (*line).hangUp},
 		{Session, evDisable, HangingUp, (*line).hangUp},
+		{Session, evDrain, Session, (*line).drainLine},
+		{Session, evEnable, Session, (*line).keepOn},
 		{Session, evRemove, HangingUp, (*line).hangUp},
 		{Session, evShutdown, Session, (*line).tellShutdown},
 
@@ -176,6 +191,7 @@ func transitions() []row {
 		{HangingUp, evDeadline, Recovering, (*line).overdue},
 		{HangingUp, evRestart, HangingUp, (*line).wantReopen},
 		{HangingUp, evDisable, HangingUp, (*line).wantOff},
+		{HangingUp, evDrain, HangingUp, (*line).wantOff},
 		{HangingUp, evRemove, HangingUp, (*line).wantOff},
 		{HangingUp, evShutdown, HangingUp, (*line).wantOff},
 
@@ -190,6 +206,7 @@ func transitions() []row {
 		{Recovering, evGone, Absent, (*line).missing},
 		{Recovering, evRestart, Opening, (*line).open},
 		{Recovering, evDisable, Disabled, (*line).closeDown},
+		{Recovering, evDrain, Disabled, (*line).closeDown},
 		{Recovering, evRemove, Disabled, (*line).leave},
 		{Recovering, evShutdown, Disabled, (*line).leave},
 
@@ -197,10 +214,13 @@ func transitions() []row {
 		{Quarantined, evRestart, Opening, (*line).open},
 		{Quarantined, evEnable, Opening, (*line).open},
 		{Quarantined, evDisable, Disabled, (*line).closeDown},
+		{Quarantined, evDrain, Disabled, (*line).closeDown},
 		{Quarantined, evRemove, Disabled, (*line).leave},
 		{Quarantined, evShutdown, Disabled, (*line).leave},
 
 		{Disabled, evEnable, Opening, (*line).open},
+		{Disabled, evDeadline, Disabled, (*line).windowOver},
+		{Disabled, evDisable, Disabled, (*line).stayDown},
 		{Disabled, evRemove, Disabled, (*line).leave},
 		{Disabled, evShutdown, Disabled, (*line).leave},
 	}
@@ -217,7 +237,8 @@ func ignored() map[event]string {
 		evCarrierLost: late, evIdle: late, evUnset: late, evOff: late, evGiveUp: late,
 		evRing:     "in a call RING is the modem's affair; without a device there is none",
 		evDeadline: "the state has none",
-		evHangup:   refused, evRestart: refused, evDisable: refused, evEnable: refused,
+		evHangup:   refused, evRestart: refused, evDisable: refused, evDrain: refused, evEnable: refused,
+		evMaintenance: "a line that does not wait for calls looks at its clock when it does",
 	}
 }
 
@@ -256,16 +277,17 @@ func deadlines() []deadline {
 		{HangingUp, "15 s", fixed(hangupLimit)},
 		{Recovering, "next try: 1 s, doubled up to 8 s; then 15 s for each step of the ladder", func(l *line) time.Duration { return backoff(l.failures, recoverFirst, recoverMost) }},
 		{Quarantined, "next try: 5 min", fixed(quarantineTime)},
-		{Disabled, "none: the operator ends it", fixed(0)},
+		{Disabled, "none: the operator ends it; in a maintenance window its end, the clock looked at every hour", fixed(0)},
 	}
 }
 
 // The timers of a line: its one time.Timer is set to the earliest.
 const (
-	timeState = iota // the state's deadline
-	timeStep         // the next step of what the state does
-	timePoll         // the next look at DCD
-	timeTail         // silence after the modem's own words
+	timeState  = iota // the state's deadline
+	timeStep          // the next step of what the state does
+	timePoll          // the next look at DCD
+	timeWindow        // the next look at the clock for the maintenance window
+	timeTail          // silence after the modem's own words
 	timeKinds
 )
 
@@ -290,30 +312,35 @@ type line struct {
 	timer    *time.Timer
 	due      [timeKinds]time.Time
 
-	tty       tty                      // open.go: the device, its reader, its opener
-	script    *modem.Script            // the commands in progress
-	split     modem.Splitter           // input.go: what the modem says
-	parse     modem.Parser             //
-	connect   *modem.ConnectCollector  //
-	ids       *modem.CallerIDCollector // caller id of the ringing call
-	idAt      time.Time                // when a line of it last came
-	rings     int                      // RINGs of the ringing call
-	rangAt    time.Time                // when the first of them came
-	ringAt    time.Time                // when the last one came
-	refused   bool                     // this ringing is not to be answered
-	call      *Call                    // the call, from the decision to answer to the proven hang-up
-	lent      bool                     // the call's handler has the data direction
-	hang      hangup                   // hangup.go: where the hang-up is
-	dcd       carrier                  // carrier.go
-	tries     int                      // opens in a row that found no device, or a busy one
-	failures  int                      // recoveries in a row that did not help
-	goodAt    time.Time                // when the line last began to listen
-	noEscape  bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
-	stuckWhy  string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
-	climb     climb                    // ladder.go: where the recovery is
-	retest    bool                     // the line comes from quarantine: it is tested before it listens
-	testing   bool                     // and that goes on
-	probation bool                     // it came back from quarantine, and has to work for a while
+	tty        tty                      // open.go: the device, its reader, its opener
+	script     *modem.Script            // the commands in progress
+	split      modem.Splitter           // input.go: what the modem says
+	parse      modem.Parser             //
+	connect    *modem.ConnectCollector  //
+	ids        *modem.CallerIDCollector // caller id of the ringing call
+	idAt       time.Time                // when a line of it last came
+	rings      int                      // RINGs of the ringing call
+	rangAt     time.Time                // when the first of them came
+	ringAt     time.Time                // when the last one came
+	refused    bool                     // this ringing is not to be answered
+	call       *Call                    // the call, from the decision to answer to the proven hang-up
+	lent       bool                     // the call's handler has the data direction
+	hang       hangup                   // hangup.go: where the hang-up is
+	dcd        carrier                  // carrier.go
+	tries      int                      // opens in a row that found no device, or a busy one
+	failures   int                      // recoveries in a row that did not help
+	goodAt     time.Time                // when the line last began to listen
+	noEscape   bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
+	stuckWhy   string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
+	draining   bool                     // the line is disabled when the call is over
+	pending    string                   // what follows when the call is over, for people; "" for nothing special
+	maintained bool                     // maintenance.go: disabled by its window, not by an operator
+	skipUntil  time.Time                // an operator cut the window short that ends then
+
+	climb     climb // ladder.go: where the recovery is
+	retest    bool  // the line comes from quarantine: it is tested before it listens
+	testing   bool  // and that goes on
+	probation bool  // it came back from quarantine, and has to work for a while
 	calls     uint64
 	missed    uint64
 	events    map[eventKey]*eventCount // health.go: what was told
@@ -448,11 +475,14 @@ func (l *line) enter(next State, o occurrence) {
 
 // asked takes a request. What the present state cannot do is an error.
 func (l *line) asked(r request) error {
-	if l.mgr.table[transition{l.state, r.ev}] == nil {
+	if l.mgr.table[transition{l.state, r.ev}] == nil || !l.allowed(r.ev) {
 		return l.cannot(r.ev)
 	}
 	if r.ev == evEnable && l.cfg.OutOfService != "" {
 		return fmt.Errorf("line %s: %w: %s", l.cfg.Name, ErrNotNow, l.cfg.OutOfService)
+	}
+	if r.ev == evEnable && l.maintained {
+		l.skipUntil, _ = l.windowOpen()
 	}
 	l.post(r.ev, r.why)
 	return nil
@@ -508,6 +538,8 @@ func (l *line) expired() {
 		l.pollCarrier()
 	case timeTail:
 		l.tailDue()
+	case timeWindow:
+		l.windowDue()
 	}
 }
 

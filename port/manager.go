@@ -24,6 +24,8 @@ type ManagerOptions struct {
 	Log *slog.Logger
 	// Open makes the opener of a line's device. Where it is nil, or returns nil, the line opens what LineConfig.Device names.
 	Open func(c LineConfig) (Opener, error)
+	// Clock tells the time of day in the local zone, for maintenance windows; nil is time.Now.
+	Clock func() time.Time
 }
 
 // Manager owns the lines. Its methods may be called from any goroutine.
@@ -33,6 +35,7 @@ type Manager struct {
 	armed    func(line string) bool
 	log      *slog.Logger
 	openers  func(c LineConfig) (Opener, error)
+	clock    func() time.Time
 	table    map[transition]*row
 	limits   map[State]func(*line) time.Duration
 	ids      callIDs
@@ -63,7 +66,7 @@ var (
 // NewManager returns a manager without lines.
 func NewManager(o ManagerOptions) *Manager {
 	m := &Manager{
-		handler: o.Handler, observer: o.Observer, armed: o.Armed, log: o.Log, openers: o.Open,
+		handler: o.Handler, observer: o.Observer, armed: o.Armed, log: o.Log, openers: o.Open, clock: o.Clock,
 		table: make(map[transition]*row), limits: make(map[State]func(*line) time.Duration),
 		opens: make(chan struct{}, openAtOnce),
 	}
@@ -78,6 +81,9 @@ func NewManager(o ManagerOptions) *Manager {
 	}
 	if m.openers == nil {
 		m.openers = func(LineConfig) (Opener, error) { return nil, nil }
+	}
+	if m.clock == nil {
+		m.clock = time.Now
 	}
 	rows := transitions()
 	for i := range rows {
@@ -268,6 +274,12 @@ func (m *Manager) Hangup(ctx context.Context, name string) error {
 // Disable switches the line off, ending its call with ErrHangup; the device is given back. Errors: ErrNoLine, ErrNotNow.
 func (m *Manager) Disable(ctx context.Context, name string) error {
 	return m.ask(ctx, name, evDisable, "disabled by the operator")
+}
+
+// Drain disables the line as soon as it has no call: at once without one, otherwise when the call has ended by itself. Enable takes that
+// back as long as the call lasts. Errors: ErrNoLine, ErrNotNow.
+func (m *Manager) Drain(ctx context.Context, name string) error {
+	return m.ask(ctx, name, evDrain, "disabled by the operator when it was idle")
 }
 
 // Enable switches a line on again that is disabled or quarantined. Errors: ErrNoLine, ErrNotNow.

@@ -40,7 +40,7 @@ type opening struct {
 
 // open closes the device if need be, and opens it anew. (Entering opening.)
 func (l *line) open(occurrence) {
-	l.tty.busy = false
+	l.tty.busy, l.maintained = false, false
 	l.closeDevice()
 	l.startOpen()
 }
@@ -236,6 +236,12 @@ func (l *line) listen(occurrence) {
 	l.climbed("")
 	l.climb.refused = false
 	l.backFromQuarantine()
+	l.pending = ""
+	if end, open := l.windowOpen(); open {
+		l.post(evMaintenance, maintenanceText(end))
+		return
+	}
+	l.awaitWindow()
 	if l.cfg.direct() {
 		l.watchForCarrier()
 	}

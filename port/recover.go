@@ -109,6 +109,7 @@ func (l *line) closeDown(o occurrence) {
 	l.rings, l.ids, l.failures, l.tries = 0, nil, 0, 0
 	l.dcd.tells, l.noEscape, l.stuckWhy = false, false, ""
 	l.hang, l.climb, l.retest, l.probation = hangup{}, climb{}, false, false
+	l.draining, l.pending, l.maintained = false, "", false
 	l.dirty = true
 }
 

@@ -16,6 +16,8 @@ type Snapshot struct {
 	Since   time.Time `json:"since"`
 	Reason  string    `json:"reason,omitempty"`
 	NextTry time.Time `json:"next_try,omitzero"`
+	// Pending is what follows when the present call is over, "" for the ordinary: the line is drained, or its maintenance window is open.
+	Pending string `json:"pending,omitempty"`
 	// CallID, CallerID, Connect and User describe the present call, "" without one. User is known once the caller was let in.
 	CallID   string `json:"call_id,omitempty"`
 	CallerID string `json:"caller_id,omitempty"`
@@ -62,13 +64,16 @@ func (l *line) publish() {
 	l.dirty = false
 	s := &Snapshot{
 		Name: l.cfg.Name, Device: l.cfg.Device, Modem: "none", State: l.state, Condition: condition(l.state), Since: l.since,
-		Reason: l.reason, Calls: l.calls, Missed: l.missed, call: l.call,
+		Reason: l.reason, Calls: l.calls, Missed: l.missed, Pending: l.pending, call: l.call,
 	}
 	if !l.cfg.direct() {
 		s.Modem = l.cfg.Profile.Name
 	}
 	if l.state == Absent || l.state == Recovering || l.state == Quarantined {
 		s.NextTry, s.Failures = l.due[timeState], l.failures
+	}
+	if l.maintained {
+		s.NextTry, _ = l.windowOpen()
 	}
 	if c := l.call; c != nil {
 		s.CallID, s.CallerID, s.Connect, s.CallStart = c.ID, c.CallerID.Number, c.Connect.Text, c.Start
