@@ -60,7 +60,7 @@ func eventViews(events []record.Event) []admin.LineEventView {
 func lineView(s port.Snapshot) admin.LineView {
 	return admin.LineView{
 		Name: s.Name, Device: s.Device, State: string(s.State), Condition: s.Condition, Since: s.Since, Reason: s.Reason,
-		NextTry: s.NextTry, CallID: s.CallID, CallerID: s.CallerID, Connect: s.Connect, User: s.User, Calls: s.Calls,
+		NextTry: s.NextTry, Pending: s.Pending, CallID: s.CallID, CallerID: s.CallerID, Connect: s.Connect, User: s.User, Calls: s.Calls,
 		Modem: s.Modem, CallStart: s.CallStart, OctetsIn: s.In, OctetsOut: s.Out, Missed: s.Missed, Failures: s.Failures,
 	}
 }
@@ -100,6 +100,11 @@ func (h *adminHost) Hangup(ctx context.Context, line string) error {
 // Disable implements admin.Host.
 func (h *adminHost) Disable(ctx context.Context, line string) error {
 	return lineError(h.daemon.lines.Disable(ctx, line))
+}
+
+// Drain implements admin.Host.
+func (h *adminHost) Drain(ctx context.Context, line string) error {
+	return lineError(h.daemon.lines.Drain(ctx, line))
 }
 
 // Enable implements admin.Host.

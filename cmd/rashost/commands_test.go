@@ -71,6 +71,7 @@ func (d *fakeDaemon) act(name, line string) error {
 
 func (d *fakeDaemon) Hangup(_ context.Context, l string) error  { return d.act("hangup", l) }
 func (d *fakeDaemon) Disable(_ context.Context, l string) error { return d.act("disable", l) }
+func (d *fakeDaemon) Drain(_ context.Context, l string) error   { return d.act("drain", l) }
 func (d *fakeDaemon) Enable(_ context.Context, l string) error  { return d.act("enable", l) }
 func (d *fakeDaemon) Reset(_ context.Context, l string) error   { return d.act("reset", l) }
 func (d *fakeDaemon) PPPPreUp(context.Context, admin.Peer, admin.PPPReport) error { return nil }
@@ -178,6 +179,10 @@ func TestControl(t *testing.T) {
 		}
 		_, errs := b.run(2, name)
 		wantText(t, errs, "usage: rashost "+name+" LINE")
+	}
+	out, _ := b.run(0, "disable", "modem1", "--when-idle")
+	if out != "modem1: disabled, at once or when its call is over\n" || d.done[len(d.done)-1] != "drain modem1" {
+		t.Errorf("--when-idle: %q, the daemon did %v", out, d.done)
 	}
 	d.fail = admin.Conflict(errors.New("line modem1 has no call \x1b[2J"))
 	_, errs := b.run(1, "hangup", "modem1")

@@ -87,6 +87,9 @@ func remark(l admin.LineView) string {
 	if l.Reason != "" {
 		parts = append(parts, l.Reason)
 	}
+	if l.Pending != "" {
+		parts = append(parts, l.Pending)
+	}
 	if !l.NextTry.IsZero() {
 		parts = append(parts, "next try "+clock(l.NextTry))
 	}

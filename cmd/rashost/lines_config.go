@@ -37,6 +37,7 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
 			HandlerGrace: handlerGrace(h.config.Services[l.Service]), QuarantineAfter: l.QuarantineAfter,
+			Maintenance: maintenance(l.Maintenance),
 		}
 		if d := h.lines[l.Name].dialog; d != nil && d.err != nil {
 			cfg.OutOfService = d.err.Error()
@@ -50,6 +51,19 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 // need up to 5 s; more than 10 s would not leave the line time to come back.
 func handlerGrace(s config.Service) time.Duration {
 	return max(5*time.Second, min(time.Duration(s.Grace), 8*time.Second)+2*time.Second)
+}
+
+// maintenance turns the configuration's window into port's; nil for none.
+func maintenance(m config.Maintenance) *port.Maintenance {
+	at, err := time.Parse("15:04", m.At)
+	if err != nil {
+		return nil // there is none; a faulty one has been refused
+	}
+	window := &port.Maintenance{Hour: at.Hour(), Minute: at.Minute(), For: time.Duration(m.For)}
+	for _, day := range m.Days {
+		window.Days = append(window.Days, time.Weekday(config.Weekday(day)))
+	}
+	return window
 }
 
 // fromAuto turns the configuration's word "auto" into port's "", which means what the profile says.

@@ -98,6 +98,7 @@ func (h *fakeHost) act(name, line string) error {
 
 func (h *fakeHost) Hangup(_ context.Context, line string) error  { return h.act("hangup", line) }
 func (h *fakeHost) Disable(_ context.Context, line string) error { return h.act("disable", line) }
+func (h *fakeHost) Drain(_ context.Context, line string) error   { return h.act("drain", line) }
 func (h *fakeHost) Enable(_ context.Context, line string) error  { return h.act("enable", line) }
 func (h *fakeHost) Reset(_ context.Context, line string) error   { return h.act("reset", line) }
 

@@ -124,7 +124,7 @@ func (c *Client) Health(ctx context.Context) (HealthView, error) {
 	return get[HealthView](ctx, c, "/v1/health")
 }
 
-// Do runs hangup, disable, enable or reset on a line. Errors: ErrNotFound, ErrConflict.
+// Do runs hangup, disable, drain, enable or reset on a line. Errors: ErrNotFound, ErrConflict.
 func (c *Client) Do(ctx context.Context, action, line string) error {
 	resp, err := c.request(ctx, http.MethodPost, "/v1/lines/"+url.PathEscape(line)+"/"+action)
 	if err != nil {

@@ -127,7 +127,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/watch", s.watch)
 	mux.HandleFunc("POST /v1/ppp/pre-up", s.preUp)
 	for name, do := range map[string]func(context.Context, string) error{
-		"hangup": s.host.Hangup, "disable": s.host.Disable, "enable": s.host.Enable, "reset": s.host.Reset,
+		"hangup": s.host.Hangup, "disable": s.host.Disable, "drain": s.host.Drain, "enable": s.host.Enable, "reset": s.host.Reset,
 	} {
 		mux.HandleFunc("POST /v1/lines/{name}/"+name, s.action(name, do))
 	}

@@ -19,9 +19,10 @@ type Host interface {
 	Calls(ctx context.Context, q CallQuery) ([]CallView, error)
 	// Call returns one call, with Why filled in. id may be the beginning of an id, if only one call's id begins so.
 	Call(ctx context.Context, id string) (CallView, error)
-	// Hangup ends the call of a line. Disable takes a line out of service, Enable back. Reset hangs up and initialises anew.
+	// Hangup ends the call of a line. Disable takes a line out of service at once, Drain when its call is over, Enable back. Reset hangs up and initialises anew.
 	Hangup(ctx context.Context, line string) error
 	Disable(ctx context.Context, line string) error
+	Drain(ctx context.Context, line string) error
 	Enable(ctx context.Context, line string) error
 	Reset(ctx context.Context, line string) error
 	// PPPPreUp says whether a PPP link may come up: nil lets it. peer is the process that reports. With an error pppd has been ended.
@@ -50,6 +51,7 @@ type LineView struct {
 	Since     time.Time `json:"since"`
 	Reason    string    `json:"reason,omitempty"`
 	NextTry   time.Time `json:"next_try,omitzero"`
+	Pending   string    `json:"pending,omitempty"`
 	CallID    string    `json:"call_id,omitempty"`
 	CallerID  string    `json:"caller_id,omitempty"`
 	Connect   string    `json:"connect,omitempty"`

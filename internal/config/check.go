@@ -87,6 +87,7 @@ func (c *checker) lines() {
 		c.modem(path, l, modems)
 		c.baud(path+".baud", l.Baud)
 		c.references(path, l)
+		c.health(path, l)
 	}
 	for name, s := range c.cfg.Services {
 		if s.Type != "serial" || s.Device == "" {

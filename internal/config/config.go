@@ -48,23 +48,34 @@ type Records struct {
 
 // Line is one managed serial endpoint.
 type Line struct {
-	Name            string   `yaml:"name"`
-	Device          string   `yaml:"device"`
-	Modem           string   `yaml:"modem"`
-	Direct          bool     `yaml:"direct"`
-	Baud            int      `yaml:"baud"`
-	Parity          string   `yaml:"parity"`
-	Flow            string   `yaml:"flow"`
-	Carrier         string   `yaml:"carrier"`
-	Rings           int      `yaml:"rings"`
-	Settle          Duration `yaml:"settle"`
-	IdleProbe       Duration `yaml:"idle_probe"`
-	Recovery        Duration `yaml:"recovery"`
-	QuarantineAfter int      `yaml:"quarantine_after"`
-	Trusted         bool     `yaml:"trusted"`
-	Dialog          string   `yaml:"dialog"`
-	Service         string   `yaml:"service"`
-	OnLoadError     string   `yaml:"on_load_error"`
+	Name            string      `yaml:"name"`
+	Device          string      `yaml:"device"`
+	Modem           string      `yaml:"modem"`
+	Direct          bool        `yaml:"direct"`
+	Baud            int         `yaml:"baud"`
+	Parity          string      `yaml:"parity"`
+	Flow            string      `yaml:"flow"`
+	Carrier         string      `yaml:"carrier"`
+	Rings           int         `yaml:"rings"`
+	Settle          Duration    `yaml:"settle"`
+	IdleProbe       Duration    `yaml:"idle_probe"`
+	Recovery        Duration    `yaml:"recovery"`
+	QuarantineAfter int         `yaml:"quarantine_after"`
+	USBReset        int         `yaml:"usb_reset"`
+	BusyWhenDead    bool        `yaml:"busy_when_dead"`
+	DSR             string      `yaml:"dsr"`
+	Maintenance     Maintenance `yaml:"maintenance"`
+	Trusted         bool        `yaml:"trusted"`
+	Dialog          string      `yaml:"dialog"`
+	Service         string      `yaml:"service"`
+	OnLoadError     string      `yaml:"on_load_error"`
+}
+
+// Maintenance is the window in which a line takes no new calls. Without a start there is none.
+type Maintenance struct {
+	At   string   `yaml:"at"` // "03:30", local time
+	For  Duration `yaml:"for"`
+	Days []string `yaml:"days"` // mon ... sun; none means every day
 }
 
 // Dialog is one way of asking callers who they are: a plugin and its settings.
@@ -169,7 +180,7 @@ func defaultConfig() Config {
 
 func defaultLine() Line {
 	return Line{
-		Modem: "auto", Baud: 115200, Parity: "none", Flow: "auto", Carrier: "auto", Rings: 1,
+		Modem: "auto", Baud: 115200, Parity: "none", Flow: "auto", Carrier: "auto", DSR: "auto", Rings: 1,
 		Settle: 500 * millisecond, Recovery: 8 * second, QuarantineAfter: 6, OnLoadError: "stop",
 	}
 }

@@ -70,6 +70,22 @@ var keys = []key{
 		text: "Longest wait between two tries to bring a failed or absent line back."},
 	{path: "lines[].quarantine_after", def: "6", least: 1, most: 100,
 		text: "Failures in a row before the line is quarantined: tried every five minutes only, and tested before it listens again."},
+	{path: "lines[].usb_reset", def: "0", least: 1, most: 24, zero: true,
+		text: "How many times in 24 hours the USB device of a modem that nothing else brings back may be switched off and on, as the last step of " +
+			"the ladder (operations.md). 0: never."},
+	{path: "lines[].busy_when_dead", def: "false",
+		text: "true: a modem that is disabled, in maintenance or in quarantine and still obeys is taken off hook, so that a hunt group passes it over; " +
+			"the modem profile must have `off_hook`."},
+	{path: "lines[].dsr", def: "auto", enum: []string{"auto", "required", "ignore"},
+		text: "Whether a low DSR means that the modem is switched off or unplugged. required: yes. auto: once DSR has been seen high on this " +
+			"line. ignore: DSR is never read."},
+	{path: "lines[].maintenance", allowed: "a mapping",
+		text: "A window in which the line takes no new calls; a call in hand ends by itself."},
+	{path: "lines[].maintenance.at", required: true, pattern: regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`), allowed: "a time of day such as \"03:30\"",
+		text: "When it begins, in local time."},
+	{path: "lines[].maintenance.for", required: true, least: int64(minute), most: int64(24 * hour), text: "How long it lasts."},
+	{path: "lines[].maintenance.days", allowed: "a list of mon, tue, wed, thu, fri, sat, sun",
+		text: "The days on which it begins; without them every day."},
 	{path: "lines[].trusted", def: "false", text: "Passed on to the plugin: nobody listens in on this line. Plugin sasl offers PLAIN and LOGIN only then. It lets nobody in by itself."},
 	{path: "lines[].dialog", required: true, allowed: "a name under dialogs",
 		text: "The dialog that asks every caller on this line who they are."},
