@@ -18,7 +18,7 @@ import (
 type callBook struct {
 	store   *record.Store
 	policy  func() recordPolicy
-	use     func(line string) lineUse
+	use     func(c *port.Call) lineUse
 	changed func(line string) // the state of a line has changed
 	log     *slog.Logger
 
@@ -41,7 +41,7 @@ type openCall struct {
 // bookOptions is what a callBook asks of the daemon.
 type bookOptions struct {
 	policy  func() recordPolicy
-	use     func(line string) lineUse
+	use     func(c *port.Call) lineUse
 	changed func(line string)
 }
 
@@ -54,11 +54,14 @@ func (b *callBook) Answering(_ context.Context, c *port.Call) error {
 	if b.policy().refuse && !b.store.Health().OK {
 		return errRecordsDown
 	}
-	use := b.use(c.Line)
+	use := b.use(c)
 	ticket := b.store.Start(record.Row{
 		ID: c.ID, Line: c.Line, Device: c.Device, Start: c.Start, Dialog: use.dialogName, Plugin: use.pluginName(),
 		CallerNumber: c.CallerID.Number, CallerName: c.CallerID.Name, CallerStatus: callerStatus(c), Called: c.CallerID.Called,
 	})
+	if use.route != "" {
+		b.step(c.ID, fmt.Sprintf("routed by %s: dialog %s, service %s", use.route, use.dialogName, use.serviceName))
+	}
 	b.mu.Lock()
 	b.open[c.ID] = &openCall{start: ticket}
 	b.mu.Unlock()

@@ -35,7 +35,7 @@ func openStore(t *testing.T) *record.Store {
 
 func newTestBook(store *record.Store, p recordPolicy) *callBook {
 	return newCallBook(store, bookOptions{
-		policy: func() recordPolicy { return p }, use: func(string) lineUse { return lineUse{dialogName: "d"} }, changed: func(string) {},
+		policy: func() recordPolicy { return p }, use: func(*port.Call) lineUse { return lineUse{dialogName: "d"} }, changed: func(string) {},
 	}, slog.New(slog.DiscardHandler))
 }
 

@@ -24,7 +24,7 @@ type handler struct {
 
 // ServeCall implements port.Handler. When it returns, the line is hung up.
 func (h *handler) ServeCall(ctx context.Context, c *port.Call) port.Outcome {
-	use := h.hold(c.Line)
+	use := h.hold(c)
 	defer use.release()
 	log := h.log.With("line", c.Line, "call", c.ID)
 	if use.dialog == nil || use.dialog.plugin == nil || use.service == nil {
@@ -41,13 +41,13 @@ func (h *handler) ServeCall(ctx context.Context, c *port.Call) port.Outcome {
 	return h.runService(ctx, c, use, outcome, log)
 }
 
-// use is what the configuration in force says of a line's calls.
-func (h *handler) use(line string) lineUse { return h.house.Load().lines[line] }
+// use is what the configuration in force says of a call.
+func (h *handler) use(c *port.Call) lineUse { return h.house.Load().lines[c.Line].of(c.CallerID) }
 
 // hold is use for a call that runs a dialog on the plugin: until release, a reload does not close it.
-func (h *handler) hold(line string) lineUse {
+func (h *handler) hold(c *port.Call) lineUse {
 	for {
-		if u := h.use(line); u.dialog == nil || u.dialog.hold() {
+		if u := h.use(c); u.dialog == nil || u.dialog.hold() {
 			return u
 		}
 	}

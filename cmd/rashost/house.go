@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,8 @@ import (
 	"rashost/internal/service"
 	"rashost/plugin"
 	"rashost/plugin/native"
+	"rashost/port"
+	"rashost/port/modem"
 )
 
 // house is what the configuration says about calls, made once and never changed: a reload makes a new one and keeps the plugins
@@ -28,14 +31,33 @@ type house struct {
 	warnings config.Faults     // of plugins and services
 }
 
-// lineUse is what happens to the calls of one line.
+// lineUse is what happens to the calls of one line, or of one of its routes.
 type lineUse struct {
 	dialog      *dialogUse
 	dialogName  string
 	service     service.Service
 	serviceName string
 	trusted     bool
-	raw         bool // the service takes frames, not lines of text
+	raw         bool   // the service takes frames, not lines of text
+	quiet       bool   // nothing is sent before the caller sent something
+	route       string // which route it is, in plain words; "" for the line's own
+	routes      []route
+}
+
+// route is what happens to some calls of a line.
+type route struct {
+	ring, called string // one of them: what the call must fit
+	use          lineUse
+}
+
+// of is what happens to a call of the line: what its first route that fits says, or the line itself.
+func (u lineUse) of(id modem.CallerID) lineUse {
+	for _, r := range u.routes {
+		if r.ring != "" && port.MatchRing(r.ring, id.Ring) || r.called != "" && port.MatchNumber(r.called, id.Called) {
+			return r.use
+		}
+	}
+	return u
 }
 
 // pluginName is the plugin's name, "" without a dialog.
@@ -105,20 +127,38 @@ func newHouse(c *config.Config, previous *house, table map[string]plugin.Factory
 		}
 	}
 	for _, l := range c.Lines {
-		d := h.dialogs[l.Dialog]
-		if d == nil {
+		if h.dialogs[l.Dialog] == nil {
 			continue // a fault of its own
 		}
-		if d.err != nil && l.OnLoadError == "disable" {
-			logPluginErrors(log, d.err)
+		for _, name := range l.Dialogs() {
+			if d := h.dialogs[name]; d != nil && d.err != nil && l.OnLoadError == "disable" {
+				logPluginErrors(log, d.err)
+			}
 		}
-		h.lines[l.Name] = lineUse{
-			dialog: d, dialogName: l.Dialog, service: h.services[l.Service], serviceName: l.Service, trusted: l.Trusted,
-			raw: c.Services[l.Service].Type == "ppp",
-		}
+		h.lines[l.Name] = h.lineUse(l)
 	}
 	h.warnings = h.remarks()
 	return h, errors.Join(faults...)
+}
+
+// lineUse puts together what happens to the calls of l.
+func (h *house) lineUse(l config.Line) lineUse {
+	use := func(dialog, service string) lineUse {
+		return lineUse{
+			dialog: h.dialogs[dialog], dialogName: dialog, service: h.services[service], serviceName: service, trusted: l.Trusted,
+			raw: h.config.Services[service].Type == "ppp", quiet: l.Quiet,
+		}
+	}
+	own := use(l.Dialog, l.Service)
+	for _, r := range l.Routes {
+		u := use(cmp.Or(r.Dialog, l.Dialog), cmp.Or(r.Service, l.Service))
+		u.route = fmt.Sprintf("ring %q", r.Ring)
+		if r.Called != "" {
+			u.route = fmt.Sprintf("called number %q", r.Called)
+		}
+		own.routes = append(own.routes, route{ring: r.Ring, called: r.Called, use: u})
+	}
+	return own
 }
 
 func newDialogUse(name string, c *config.Config, previous *house, table map[string]plugin.Factory, log *slog.Logger) *dialogUse {

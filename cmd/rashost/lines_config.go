@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -28,29 +29,65 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			faults = append(faults, h.config.Fault(fmt.Sprintf("lines[%d].modem", i), err.Error(), err))
 			continue
 		}
-		if profile != nil && profile.Carrier == hardware.CarrierIgnore && l.Carrier == "auto" && h.config.Services[l.Service].Idle == 0 {
-			faults = append(faults, h.config.Fault(fmt.Sprintf("lines[%d].carrier", i), "the profile "+profile.Name+" says ignore, which needs a "+
-				"limit that ends a forgotten session: set services."+l.Service+".idle, or carrier: required", nil))
-		}
+		faults = append(faults, lineFaults(h.config, i, profile))
 		cfg := port.LineConfig{
 			Name: l.Name, Device: h.config.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity,
 			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
-			HandlerGrace: handlerGrace(h.config.Services[l.Service]), QuarantineAfter: l.QuarantineAfter,
+			HandlerGrace: handlerGrace(h.config, l), Policy: policyOf(l), QuarantineAfter: l.QuarantineAfter,
 			Maintenance: maintenance(l.Maintenance),
 		}
-		if d := h.lines[l.Name].dialog; d != nil && d.err != nil {
-			cfg.OutOfService = d.err.Error()
+		for _, name := range l.Dialogs() {
+			if d := h.dialogs[name]; d != nil && d.err != nil && cfg.OutOfService == "" {
+				cfg.OutOfService = d.err.Error()
+			}
 		}
 		cfgs = append(cfgs, cfg)
 	}
 	return cfgs, errors.Join(faults...)
 }
 
+// lineFaults finds what a line asks for that its modem profile cannot give.
+func lineFaults(c *config.Config, i int, profile *hardware.Profile) error {
+	l, path := c.Lines[i], fmt.Sprintf("lines[%d]", i)
+	if profile == nil {
+		return nil
+	}
+	var faults []error
+	for _, service := range l.Services() {
+		if profile.Carrier == hardware.CarrierIgnore && l.Carrier == "auto" && c.Services[service].Idle == 0 {
+			faults = append(faults, c.Fault(path+".carrier", "the profile "+profile.Name+" says ignore, which needs a "+
+				"limit that ends a forgotten session: set services."+service+".idle, or carrier: required", nil))
+		}
+	}
+	if p := policyOf(l); p.NeedsCallerID() && l.Rings < 2 && !profile.CallerID.BeforeFirstRing {
+		key := ".caller_id.rules"
+		if p.RequireCallerID {
+			key = ".caller_id.require"
+		}
+		faults = append(faults, c.Fault(path+key, "caller id comes after the first ring, and the line answers at that one: set rings: 2 or more "+
+			"(where it comes before the first ring, a modem profile that says caller_id.before_first_ring)", nil))
+	}
+	return errors.Join(faults...)
+}
+
+// policyOf is what a line says of the calls that it answers.
+func policyOf(l config.Line) port.Policy {
+	p := port.Policy{Armed: l.Answer == "armed", RequireCallerID: l.CallerID.Require}
+	for _, r := range l.CallerID.Rules {
+		p.Rules = append(p.Rules, port.CallerRule{Allow: r.Allow != "", Caller: cmp.Or(r.Allow, r.Deny)})
+	}
+	return p
+}
+
 // handlerGrace is how long a call's handler may take once the call has ended: the service's grace, and time to reap its program. Dialogs
 // need up to 5 s; more than 10 s would not leave the line time to come back.
-func handlerGrace(s config.Service) time.Duration {
-	return max(5*time.Second, min(time.Duration(s.Grace), 8*time.Second)+2*time.Second)
+func handlerGrace(c *config.Config, l config.Line) time.Duration {
+	most := 5 * time.Second
+	for _, service := range l.Services() {
+		most = max(most, min(time.Duration(c.Services[service].Grace), 8*time.Second)+2*time.Second)
+	}
+	return most
 }
 
 // maintenance turns the configuration's window into port's; nil for none.

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"rashost/internal/config"
+	"rashost/port/modem"
 )
 
 // The line waits longer for a call's handler than the service does before it kills, or the exit status would be lost.
@@ -16,8 +20,70 @@ func TestHandlerGrace(t *testing.T) {
 		8 * time.Second:        10 * time.Second,
 		time.Minute:            10 * time.Second,
 	} {
-		if got := handlerGrace(config.Service{Grace: config.Duration(grace)}); got != want {
+		c := &config.Config{Services: map[string]config.Service{"s": {Grace: config.Duration(grace)}, "quick": {}}}
+		l := config.Line{Service: "quick", Routes: []config.Route{{Ring: "B", Service: "s"}}}
+		if got := handlerGrace(c, l); got != want {
 			t.Errorf("grace %s: %s, want %s", grace, got, want)
+		}
+	}
+}
+
+// TestCheckRefusesTooFewRings: a line that needs caller id must wait for it, unless it comes before the first ring.
+func TestCheckRefusesTooFewRings(t *testing.T) {
+	for line, want := range map[string]string{
+		`caller_id: {require: true}`:                           "lines[0].caller_id.require: caller id comes after the first ring",
+		`rings: 1, caller_id: {rules: [{allow: "0512*"}]}`:     "lines[0].caller_id.rules: caller id comes after the first ring",
+		`caller_id: {rules: [{deny: withheld}, {allow: any}]}`: "lines[0].caller_id.rules: caller id comes after",
+		`caller_id: {rules: [{allow: any}]}`:                   "",
+		`rings: 2, caller_id: {require: true}`:                 "",
+		`modem: early, caller_id: {require: true}`:             "",
+		`modem: early, caller_id: {rules: [{allow: "0512*"}]}`: "",
+	} {
+		b := newBench(t)
+		text := strings.Replace(commandsConfig, "name: modem1,", "name: modem1, carrier: required, "+line+",", 1) + "profiles: modems\n"
+		early := "name: early\nanswer: {command: ATA, source: s}\nhangup: {command: ATH, source: s}\ncaller_id: {before_first_ring: true}\n"
+		for file, data := range map[string]string{"config.yaml": text, "users.yaml": "version: 1\nusers: []\n", "modems/early.yaml": early} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(b.dir, file)), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(b.dir, file), []byte(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		code := 0
+		if want != "" {
+			code = 2
+		}
+		_, stderr := b.run(code, "check")
+		wantText(t, stderr, want)
+	}
+}
+
+// TestRoutes: a call gets what its first route that fits says; what the route leaves out is the line's.
+func TestRoutes(t *testing.T) {
+	h := &house{
+		config:  &config.Config{Services: map[string]config.Service{"net": {Type: "ppp"}}},
+		dialogs: map[string]*dialogUse{"staff": {pluginName: "p"}, "guests": {pluginName: "q"}},
+	}
+	use := h.lineUse(config.Line{Dialog: "staff", Service: "shell", Quiet: true, Trusted: true, Routes: []config.Route{
+		{Ring: "B", Dialog: "guests"}, {Called: "555*", Service: "net"}, {Ring: "*", Dialog: "guests", Service: "net"},
+	}})
+	for _, c := range []struct {
+		id              modem.CallerID
+		dialog, service string
+		raw             bool
+	}{
+		{modem.CallerID{}, "staff", "shell", false},
+		{modem.CallerID{Ring: "B"}, "guests", "shell", false},
+		{modem.CallerID{Ring: "B", Called: "5551"}, "guests", "shell", false},
+		{modem.CallerID{Called: "555-1"}, "staff", "net", true},
+		{modem.CallerID{Called: "556"}, "staff", "shell", false},
+		{modem.CallerID{Ring: "A"}, "guests", "net", true},
+		{modem.CallerID{Number: "5551"}, "staff", "shell", false}, // who calls is not who was called
+	} {
+		got := use.of(c.id)
+		if got.dialogName != c.dialog || got.serviceName != c.service || got.raw != c.raw || !got.quiet || !got.trusted || got.dialog != h.dialogs[c.dialog] {
+			t.Errorf("%+v: %+v", c.id, got)
 		}
 	}
 }

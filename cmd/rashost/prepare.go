@@ -117,7 +117,7 @@ func profileFaults(err error) error {
 // needed tells whether the host can't start without the dialog: a line uses it and does not say `on_load_error: disable`.
 func needed(c *config.Config, dialog string) bool {
 	for _, l := range c.Lines {
-		if l.Dialog == dialog && l.OnLoadError != "disable" {
+		if slices.Contains(l.Dialogs(), dialog) && l.OnLoadError != "disable" {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rashost/plugin"
+	"rashost/port"
 )
 
 // closable counts how often it was closed.
@@ -36,14 +37,14 @@ func TestReloadClosesWhatItReplaces(t *testing.T) {
 	before := make(nil)
 	handler := &handler{}
 	handler.house.Store(before)
-	call := handler.hold("a")
+	call := handler.hold(&port.Call{Line: "a"})
 	after := make(before, "WORD", "other")
 	handler.house.Store(after)
 	before.retire(after)
 	if closed(before, "one") != 0 {
 		t.Error("the plugin was closed under a dialog")
 	}
-	if next := handler.hold("a"); next.dialog != after.dialogs["one"] {
+	if next := handler.hold(&port.Call{Line: "a"}); next.dialog != after.dialogs["one"] {
 		t.Error("the next call got the old plugin")
 	}
 	call.release()

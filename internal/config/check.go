@@ -85,6 +85,7 @@ func (c *checker) lines() {
 			}
 		}
 		c.modem(path, l, modems)
+		c.answering(path, l)
 		c.baud(path+".baud", l.Baud)
 		c.references(path, l)
 		c.health(path, l)
@@ -177,25 +178,37 @@ func (c *checker) baud(path string, baud int) {
 }
 
 func (c *checker) references(path string, l Line) {
-	if _, ok := c.cfg.Dialogs[l.Dialog]; !ok && l.Dialog != "" && !c.bad["dialogs"] {
-		names := slices.Sorted(maps.Keys(c.cfg.Dialogs))
-		c.wrong(path+".dialog", "there is no dialog %q: %s%s", bounded(l.Dialog), defined("dialogs", names), didYouMean(l.Dialog, names))
+	c.uses(path, l, l.Dialog, l.Service, path+".carrier")
+	for i, r := range l.Routes {
+		c.uses(fmt.Sprintf("%s.routes[%d]", path, i), l, r.Dialog, r.Service, "")
 	}
-	if c.cfg.Dialogs[l.Dialog].Plugin == "anyone" {
+}
+
+// uses checks the dialog and the service that stand at path, "" for none. carrier is where a remark about a missing limit belongs; "" is
+// beside the service.
+func (c *checker) uses(path string, l Line, dialog, service, carrier string) {
+	if _, ok := c.cfg.Dialogs[dialog]; !ok && dialog != "" && !c.bad["dialogs"] {
+		names := slices.Sorted(maps.Keys(c.cfg.Dialogs))
+		c.wrong(path+".dialog", "there is no dialog %q: %s%s", bounded(dialog), defined("dialogs", names), didYouMean(dialog, names))
+	}
+	if c.cfg.Dialogs[dialog].Plugin == "anyone" {
 		c.warn(path+".dialog", "plugin anyone lets every caller in: let the service ask for a password")
 	}
-	s, ok := c.cfg.Services[l.Service]
-	if !ok && l.Service != "" && !c.bad["services"] {
+	s, ok := c.cfg.Services[service]
+	if !ok && service != "" && !c.bad["services"] {
 		names := slices.Sorted(maps.Keys(c.cfg.Services))
-		c.wrong(path+".service", "there is no service %q: %s%s", bounded(l.Service), defined("services", names), didYouMean(l.Service, names))
+		c.wrong(path+".service", "there is no service %q: %s%s", bounded(service), defined("services", names), didYouMean(service, names))
+	}
+	if carrier == "" {
+		carrier = path + ".service"
 	}
 	switch {
 	case !ok || s.Idle > 0:
 	case l.Carrier == "ignore":
-		c.wrong(path+".carrier", "ignore needs a limit that ends a forgotten session: set services.%s.idle", l.Service)
+		c.wrong(carrier, "ignore needs a limit that ends a forgotten session: set services.%s.idle", service)
 	case l.Carrier != "required" && s.Absolute == 0:
-		c.warn(path+".carrier", "a session may last for ever when DCD does not show that the caller has gone: set services.%s.idle or absolute, "+
-			"or carrier: required", l.Service)
+		c.warn(carrier, "a session may last for ever when DCD does not show that the caller has gone: set services.%s.idle or absolute, "+
+			"or carrier: required", service)
 	}
 }
 
@@ -235,7 +248,7 @@ func (c *checker) dialog(path, name string, d Dialog) {
 	case c.has(path+".lockout.reset") && d.Lockout.Denials == 0:
 		c.warn(path+".lockout.reset", "has no effect: lock-out is off until denials is set")
 	}
-	if !slices.ContainsFunc(c.cfg.Lines, func(l Line) bool { return l.Dialog == name }) {
+	if !slices.ContainsFunc(c.cfg.Lines, func(l Line) bool { return slices.Contains(l.Dialogs(), name) }) {
 		c.warn(path, "no line uses this dialog")
 	}
 }
@@ -290,7 +303,7 @@ func (c *checker) service(path, name string, s Service) {
 	if s.Absolute > 0 && s.Idle > s.Absolute {
 		c.warn(path+".idle", "is longer than absolute (%s) and never strikes", s.Absolute)
 	}
-	if !slices.ContainsFunc(c.cfg.Lines, func(l Line) bool { return l.Service == name }) {
+	if !slices.ContainsFunc(c.cfg.Lines, func(l Line) bool { return slices.Contains(l.Services(), name) }) {
 		c.warn(path, "no line uses this service")
 	}
 }

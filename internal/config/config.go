@@ -4,6 +4,7 @@ package config
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -54,9 +55,14 @@ type Line struct {
 	Direct          bool        `yaml:"direct"`
 	Baud            int         `yaml:"baud"`
 	Parity          string      `yaml:"parity"`
+	Autobaud string `yaml:"autobaud"`
+	Speeds []int `yaml:"speeds"`
 	Flow            string      `yaml:"flow"`
 	Carrier         string      `yaml:"carrier"`
 	Rings           int         `yaml:"rings"`
+	Answer string `yaml:"answer"`
+	Quiet bool `yaml:"quiet"`
+	CallerID CallerID `yaml:"caller_id"`
 	Settle          Duration    `yaml:"settle"`
 	IdleProbe       Duration    `yaml:"idle_probe"`
 	Recovery        Duration    `yaml:"recovery"`
@@ -68,6 +74,7 @@ type Line struct {
 	Trusted         bool        `yaml:"trusted"`
 	Dialog          string      `yaml:"dialog"`
 	Service         string      `yaml:"service"`
+	Routes []Route `yaml:"routes"`
 	OnLoadError     string      `yaml:"on_load_error"`
 }
 
@@ -76,6 +83,47 @@ type Maintenance struct {
 	At   string   `yaml:"at"` // "03:30", local time
 	For  Duration `yaml:"for"`
 	Days []string `yaml:"days"` // mon ... sun; none means every day
+}
+
+// CallerID says which callers a line answers.
+type CallerID struct {
+	Require bool         `yaml:"require"`
+	Rules   []CallerRule `yaml:"rules"`
+}
+
+// CallerRule has exactly one of its two keys.
+type CallerRule struct {
+	Allow string `yaml:"allow"`
+	Deny  string `yaml:"deny"`
+}
+
+// Route gives some calls of a line a dialog and a service of their own. Of Ring and Called it has exactly one; an empty Dialog or Service
+// is the line's.
+type Route struct {
+	Ring    string `yaml:"ring"`
+	Called  string `yaml:"called"`
+	Dialog  string `yaml:"dialog"`
+	Service string `yaml:"service"`
+}
+
+// Dialogs lists the dialogs that calls of l may meet, the line's own first; Services does so for services. None is listed twice.
+func (l Line) Dialogs() []string {
+	return named(l.Dialog, l.Routes, func(r Route) string { return r.Dialog })
+}
+
+// Services lists the services that calls of l may get.
+func (l Line) Services() []string {
+	return named(l.Service, l.Routes, func(r Route) string { return r.Service })
+}
+
+func named(own string, routes []Route, of func(Route) string) []string {
+	names := []string{own}
+	for _, r := range routes {
+		if name := of(r); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Dialog is one way of asking callers who they are: a plugin and its settings.
@@ -180,7 +228,7 @@ func defaultConfig() Config {
 
 func defaultLine() Line {
 	return Line{
-		Modem: "auto", Baud: 115200, Parity: "none", Flow: "auto", Carrier: "auto", DSR: "auto", Rings: 1,
+		Modem: "auto", Baud: 115200, Parity: "none", Autobaud: "none", Flow: "auto", Carrier: "auto", DSR: "auto", Rings: 1, Answer: "always",
 		Settle: 500 * millisecond, Recovery: 8 * second, QuarantineAfter: 6, OnLoadError: "stop",
 	}
 }

@@ -24,9 +24,15 @@ type key struct {
 
 const nameForm = "a letter, digit or _, then at most 63 letters, digits, dots, underscores or hyphens"
 
+const callerForm = "a number in which * stands for any digits and ? for one, or one of the words any, withheld, absent and out-of-area"
+
 var (
 	namePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
-	userPattern = regexp.MustCompile(`^[a-z_][a-z0-9_.-]{0,31}\$?$`)
+	// callerPattern takes the words, and numbers with at least one digit, * or ?; the signs between digits do not count.
+	callerPattern = regexp.MustCompile(`^(any|withheld|absent|out-of-area|[-+ .()/]*[0-9*?][-+ .()/0-9*?]{0,62})$`)
+	calledPattern = regexp.MustCompile(`^[-+ .()/]*[0-9*?][-+ .()/0-9*?]{0,62}$`)
+	ringPattern   = regexp.MustCompile(`^[!-~][ -~]{0,62}$`)
+	userPattern   = regexp.MustCompile(`^[a-z_][a-z0-9_.-]{0,31}\$?$`)
 )
 
 var keys = []key{
@@ -55,6 +61,10 @@ var keys = []key{
 	{path: "lines[].baud", def: "115200", least: 50, most: 4000000, text: "Speed between computer and modem, fixed, in bit/s."},
 	{path: "lines[].parity", def: "none", enum: []string{"none", "even", "odd", "mark", "space"},
 		text: "Of the device itself: none is 8N1, even is 7E1, odd is 7O1, mark and space go with 7 bits too. Callers with 7E1 behind a modem are recognised without it."},
+	{path: "lines[].autobaud", def: "none", enum: []string{"none", "cr", "break"},
+		text: "Direct lines: how the caller's speed is found. cr: Enter is pressed until it arrives as such. break: each break goes to the next speed, then Enter begins the call. none: `baud` it is."},
+	{path: "lines[].speeds", allowed: "a list of speeds, 50 to 4000000",
+		text: "Those that `autobaud` tries, in this order, beginning anew after each call."},
 	{path: "lines[].flow", def: "auto", enum: []string{"auto", "none", "rtscts", "xonxoff"},
 		text: "Flow control. auto: what the modem profile says; none on a direct line."},
 	{path: "lines[].carrier", def: "auto", enum: []string{"auto", "required", "ignore"},
@@ -62,6 +72,17 @@ var keys = []key{
 			"the line's service needs `idle`. auto: what the modem profile says; with auto there too, required if DCD was low " +
 			"before and high after CONNECT of this call, else ignore; then the service should have `idle` or `absolute`."},
 	{path: "lines[].rings", def: "1", least: 1, most: 20, text: "Rings before the call is answered. Caller id often comes after the first."},
+	{path: "lines[].answer", def: "always", enum: []string{"always", "armed"},
+		text: "armed: calls are answered only while `rashost arm LINE` is in force. always: at any time."},
+	{path: "lines[].quiet", def: "false",
+		text: "true: nothing is sent to the caller until a printable character, CR or LF came from there. The dialog's `timeout` runs meanwhile."},
+	{path: "lines[].caller_id", text: "Which callers are answered, by what the telephone network says of them. It can be forged: it keeps strangers away and proves nothing."},
+	{path: "lines[].caller_id.require", def: "false",
+		text: "true: a call without any caller id is not answered. Needs `rings: 2`, unless the modem profile says that caller id comes before the first ring."},
+	{path: "lines[].caller_id.rules", allowed: "a list of rules, each {allow: CALLER} or {deny: CALLER}",
+		text: "The first that fits decides. Once there is a rule, whom none fits is not answered."},
+	{path: "lines[].caller_id.rules[].allow", pattern: callerPattern, allowed: callerForm, text: "Calls of this caller are answered."},
+	{path: "lines[].caller_id.rules[].deny", pattern: callerPattern, allowed: callerForm, text: "Calls of this caller are not answered, and recorded."},
 	{path: "lines[].settle", def: "500ms", least: int64(millisecond), most: int64(30 * second), zero: true,
 		text: "Quiet time between CONNECT and the first byte sent to the caller. 0: none."},
 	{path: "lines[].idle_probe", def: "0", least: int64(10 * second), most: int64(24 * hour), zero: true,
@@ -90,6 +111,14 @@ var keys = []key{
 	{path: "lines[].dialog", required: true, allowed: "a name under dialogs",
 		text: "The dialog that asks every caller on this line who they are."},
 	{path: "lines[].service", required: true, allowed: "a name under services", text: "What a caller who was let in gets."},
+	{path: "lines[].routes", allowed: "a list of routes",
+		text: "Calls that get another dialog or service than the line's: the first that fits decides."},
+	{path: "lines[].routes[].ring", pattern: ringPattern, allowed: "a ring as the modem reports it, such as B; * and ? stand for any text and one sign",
+		text: "A distinctive ring: B and RING B are the same; a cadence reads \"on 20 off 40\" (DRON and DROF)."},
+	{path: "lines[].routes[].called", pattern: calledPattern, allowed: "a number; * stands for any digits, ? for one",
+		text: "The number that was dialled (MSN). Only digits count."},
+	{path: "lines[].routes[].dialog", allowed: "a name under dialogs", text: "Asks the callers of this route. Without it: the line's dialog."},
+	{path: "lines[].routes[].service", allowed: "a name under services", text: "What they get. Without it: the line's service."},
 	{path: "lines[].on_load_error", def: "stop", enum: []string{"stop", "disable"},
 		text: "When the dialog's plugin cannot be loaded. stop: rashost does not start. disable: this line is disabled, the others work."},
 

@@ -84,7 +84,10 @@ func TestTableNamesTheRealDefaults(t *testing.T) {
 			default:
 				v = v.FieldByName(fieldNamed(v.Type(), name))
 			}
-			if list {
+			switch {
+			case list && v.Len() == 0:
+				v = reflect.Zero(v.Type().Elem())
+			case list:
 				v = v.Index(0)
 			}
 		}
