@@ -1,10 +1,14 @@
 package modemsim
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
-// ties is the time-independent escape: three escape characters, not four, with AT, commands and CR right behind them are obeyed
-// wherever they stand in the data; all of it goes to the far end as well. Three escape characters with nothing behind them for the
-// time of S12 are answered by OK: from then on the first byte that is no A leads back to data.
+// ties is the time-independent escape as the manuals of Epson and Intel describe it: three escape characters, not four, with AT,
+// commands and CR right behind them are obeyed wherever they stand in the data; all of it goes to the far end as well. Three escape
+// characters with nothing behind them for the time of S12 are answered by OK: from then on the first byte that is no A leads back to
+// data. The manuals name no pause between the characters that would break the sequence, so there is none: only S2 over 127 does.
 type ties struct {
 	plus    int // escape characters in a row
 	state   tiesState
@@ -112,11 +116,27 @@ func (m *Modem) tiesCommand() {
 	if len(line) < 2 || upper(line[1]) != 'T' {
 		return
 	}
-	if err := (&executor{d: &dte{family: m.dte.family, basic: map[string]int{}, params: map[string]string{}}}).settings(line[2:]); err != nil {
-		return // not a valid command: it was data
+	if !m.validInTIES(line[2:]) {
+		return // it was data
 	}
 	m.mode = commandMode
 	m.command(line, false)
+}
+
+// inTIES begins the commands that are obeyed in data, besides those with an ampersand (Epson ActionNote 880C, Intel MD566X).
+const inTIES = "EHMOQSVXZ&"
+
+// validInTIES says whether all commands of a line are known, and of those that are obeyed in data.
+func (m *Modem) validInTIES(line string) bool {
+	x := &executor{d: &dte{family: m.dte.family, basic: map[string]int{}, params: map[string]string{}}}
+	for line != "" {
+		cmd, rest, err := x.cut(line)
+		if err != nil || cmd != "" && strings.IndexByte(inTIES, upper(cmd[0])) < 0 || x.one(cmd) != nil {
+			return false
+		}
+		line = rest
+	}
+	return true
 }
 
 func (t *ties) stop() {
