@@ -156,6 +156,9 @@ func closeOnExecEach() error {
 	return nil
 }
 
+// Node is the device node that the path led to when it was opened.
+func (d *ttyDevice) Node() string { return d.node }
+
 // Path implements Device.
 func (d *ttyDevice) Path() string { return d.path }
 

@@ -40,6 +40,7 @@ const (
 	evBusy   event = "in use"
 	evBroken event = "open failed"
 	evGone   event = "device gone"
+	evCame   event = "device came"
 	// The modem and the caller.
 	evReady       event = "ready"
 	evFailed      event = "failed"
@@ -89,6 +90,7 @@ type occurrence struct {
 func transitions() []row {
 	return []row{
 		{Absent, evDeadline, Opening, (*line).open},
+		{Absent, evCame, Opening, (*line).open},
 		{Absent, evRestart, Opening, (*line).open},
 		{Absent, evDisable, Disabled, (*line).closeDown},
 		{Absent, evDrain, Disabled, (*line).closeDown},
@@ -233,6 +235,7 @@ func ignored() map[event]string {
 	return map[event]string{
 		evOpened: own, evAbsent: own, evBusy: own, evBroken: own, evCaller: own, evServe: own, evRefused: own, evReopen: own,
 		evGone:  "there is no open device, or it has been noticed already",
+		evCame:  "the line has a device, or waits for something else",
 		evReady: late, evFailed: late, evRings: late, evConnect: late, evNoConnect: late, evLetIn: late, evServed: late,
 		evCarrierLost: late, evIdle: late, evUnset: late, evOff: late, evGiveUp: late,
 		evRing:     "in a call RING is the modem's affair; without a device there is none",
@@ -266,7 +269,7 @@ func deadlines() []deadline {
 		return func(l *line) time.Duration { return l.afterCall(d) }
 	}
 	return []deadline{
-		{Absent, "next try: 100 ms, doubled up to 5 s", func(l *line) time.Duration { return backoff(l.tries, absentFirst, absentMost) }},
+		{Absent, "when the kernel tells of a device; a look at 100 ms, doubled up to 1 min, and up to 5 s where it tells nothing", (*line).absentTime},
 		{Opening, "10 s; after a call what is left of the 15 s since the hang-up began", afterCall(openLimit)},
 		{Initializing, "60 s; after a call what is left of the 15 s since the hang-up began", afterCall(initLimit)},
 		{Listening, "idle_probe; none without it and on a direct line", (*line).probeEvery},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,8 @@ type ManagerOptions struct {
 	Open func(c LineConfig) (Opener, error)
 	// Clock tells the time of day in the local zone, for maintenance windows; nil is time.Now.
 	Clock func() time.Time
+	// Devices tells when devices come; the manager closes it at Shutdown. nil: absent devices are looked for every few seconds.
+	Devices Devices
 }
 
 // Manager owns the lines. Its methods may be called from any goroutine.
@@ -40,6 +43,10 @@ type Manager struct {
 	limits   map[State]func(*line) time.Duration
 	ids      callIDs
 	opens    chan struct{} // places for inTurn
+	devices  Devices
+	dev      string        // the folder of the nodes that devices tells of
+	told     atomic.Bool   // devices tells
+	deaf     chan struct{} // closed when it has ended
 
 	mu      sync.Mutex
 	lines   []*line // in the order of the configuration
@@ -68,7 +75,7 @@ func NewManager(o ManagerOptions) *Manager {
 	m := &Manager{
 		handler: o.Handler, observer: o.Observer, armed: o.Armed, log: o.Log, openers: o.Open, clock: o.Clock,
 		table: make(map[transition]*row), limits: make(map[State]func(*line) time.Duration),
-		opens: make(chan struct{}, openAtOnce),
+		opens: make(chan struct{}, openAtOnce), dev: "/dev/",
 	}
 	if m.observer == nil {
 		m.observer = nobody{}
@@ -92,6 +99,7 @@ func NewManager(o ManagerOptions) *Manager {
 	for _, d := range deadlines() {
 		m.limits[d.state] = d.limit
 	}
+	m.watchDevices(o.Devices)
 	return m
 }
 
@@ -301,6 +309,7 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 	m.stopped = true
 	lines := append(append([]*line(nil), m.lines...), m.ending...)
 	m.mu.Unlock()
+	m.ignoreDevices()
 	for _, l := range lines {
 		go l.tell(evShutdown, ErrShutdown.Error())
 	}

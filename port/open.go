@@ -30,6 +30,9 @@ type tty struct {
 	stopOpen  context.CancelFunc // stops it
 	closed    []<-chan struct{}  // what must be over before the next open
 	notBefore time.Time          // and the earliest time of it: DTR must stay low for a while
+
+	absent bool   // there was no device since the last open
+	node   string // the node that the device had when it was last open, "" when not known
 }
 
 // opening is what came of an open.
@@ -94,6 +97,7 @@ func (l *line) deviceOpened(r opening) {
 	}
 	if r.err == nil {
 		t.closed, t.dev = nil, r.dev
+		l.whereIsIt()
 		if err := l.prepare(); err != nil {
 			r.err = fmt.Errorf("settings: %w", err)
 			l.closeDevice()

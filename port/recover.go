@@ -9,6 +9,7 @@ import (
 // The waits between tries.
 const (
 	absentFirst, absentMost   = 100 * time.Millisecond, 5 * time.Second
+	absentTold                = time.Minute // instead of absentMost where the kernel tells of devices: should an event be lost
 	busyFirst, busyMost       = 500 * time.Millisecond, 10 * time.Second
 	recoverFirst, recoverMost = time.Second, 8 * time.Second
 	// quarantineAfter is how many failures in a row put a line into quarantine, where the configuration does not say.
@@ -48,13 +49,15 @@ func (l *line) forgive() {
 func (l *line) missing(o occurrence) {
 	l.closeDevice()
 	l.hang = hangup{}
+	l.tty.absent = true
 	// Whatever rang went with the device, and another one may come.
 	l.rings, l.ids = 0, nil
 	l.dcd.tells, l.noEscape, l.stuckWhy = false, false, ""
 	l.forgive()
-	l.in(timeState, backoff(l.tries, absentFirst, l.cfg.waitMost(absentMost)))
+	l.in(timeState, l.absentTime())
 	if l.tries == 0 {
-		l.logAt(slog.LevelWarn, "the device is absent: it is tried again until it comes", "device", l.cfg.Device, "why", o.why, "event", eventDeviceNotFunctioning)
+		l.logAt(slog.LevelWarn, "the device is absent: the line comes back when it does", "device", l.cfg.Device, "why", o.why, "event", eventDeviceNotFunctioning)
+		l.event(EventDevice, "absent", o.why)
 	}
 	l.tries++
 }
