@@ -22,6 +22,7 @@ import (
 	"rashost/plugin"
 	"rashost/plugin/external/launch"
 	"rashost/port"
+	"rashost/port/hotplug"
 	"rashost/port/modemsim"
 )
 
@@ -145,8 +146,9 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 	d.handler.house.Store(h)
 	d.handler.calls = newCallBook(d.store, bookOptions{policy: d.policy, use: d.handler.use, changed: d.lineChanged}, log)
 	d.sims = newSimulators(state, o.timing, log)
-	d.lines = port.NewManager(port.ManagerOptions{Handler: d.handler, Observer: d.handler.calls, Log: log, Open: d.sims.opener})
+	d.lines = port.NewManager(port.ManagerOptions{Handler: d.handler, Observer: d.handler.calls, Log: log, Open: d.sims.opener, Devices: listen(log)})
 	if err = d.lines.Apply(ctx, cfgs); err != nil {
+		_ = d.lines.Shutdown(ctx)
 		_ = d.store.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
@@ -311,6 +313,16 @@ func (d *daemon) lineChanged(name string) {
 		view := lineView(s)
 		d.watchers.Publish(admin.Event{Type: admin.EventLine, At: time.Now(), Line: &view})
 	}
+}
+
+// listen makes the kernel tell of devices that come; nil where it does not, and absent ones are looked for.
+func listen(log *slog.Logger) port.Devices {
+	l, err := hotplug.Listen()
+	if err != nil {
+		log.Warn("the kernel does not tell of devices that come: absent ones are looked for every few seconds", "error", err.Error())
+		return nil
+	}
+	return l
 }
 
 // notify tells systemd, when we run under it.
