@@ -24,7 +24,7 @@ func (h *adminHost) Lines() []admin.LineView {
 	snapshots := h.daemon.lines.Lines()
 	views := make([]admin.LineView, 0, len(snapshots))
 	for _, s := range snapshots {
-		views = append(views, lineView(s))
+		views = append(views, h.daemon.lineView(s))
 	}
 	return views
 }
@@ -44,7 +44,7 @@ func (h *adminHost) Line(ctx context.Context, name string) (admin.LineReply, err
 	}
 	reply := admin.LineReply{Line: admin.LineView{Name: name}, Events: eventViews(events)}
 	if ok {
-		reply.Line = lineView(s)
+		reply.Line = h.daemon.lineView(s)
 	}
 	return reply, nil
 }

@@ -20,6 +20,7 @@ type callBook struct {
 	policy  func() recordPolicy
 	use     func(c *port.Call) lineUse
 	changed func(line string) // the state of a line has changed
+	armed   func(line string) string
 	log     *slog.Logger
 
 	mu   sync.Mutex
@@ -43,10 +44,11 @@ type bookOptions struct {
 	policy  func() recordPolicy
 	use     func(c *port.Call) lineUse
 	changed func(line string)
+	armed   func(line string) string // who armed the line, "" for nobody; nil: no line can be armed
 }
 
 func newCallBook(store *record.Store, o bookOptions, log *slog.Logger) *callBook {
-	return &callBook{store: store, policy: o.policy, use: o.use, changed: o.changed, log: log, open: map[string]*openCall{}}
+	return &callBook{store: store, policy: o.policy, use: o.use, changed: o.changed, armed: o.armed, log: log, open: map[string]*openCall{}}
 }
 
 // Answering queues the start row, before the phone is answered.
@@ -59,6 +61,9 @@ func (b *callBook) Answering(_ context.Context, c *port.Call) error {
 		ID: c.ID, Line: c.Line, Device: c.Device, Start: c.Start, Dialog: use.dialogName, Plugin: use.pluginName(),
 		CallerNumber: c.CallerID.Number, CallerName: c.CallerID.Name, CallerStatus: callerStatus(c), Called: c.CallerID.Called,
 	})
+	if b.armed != nil && b.armed(c.Line) != "" {
+		b.step(c.ID, "the line is "+b.armed(c.Line))
+	}
 	if use.route != "" {
 		b.step(c.ID, fmt.Sprintf("routed by %s: dialog %s, service %s", use.route, use.dialogName, use.serviceName))
 	}

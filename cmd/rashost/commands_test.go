@@ -74,6 +74,17 @@ func (d *fakeDaemon) Disable(_ context.Context, l string) error { return d.act("
 func (d *fakeDaemon) Drain(_ context.Context, l string) error   { return d.act("drain", l) }
 func (d *fakeDaemon) Enable(_ context.Context, l string) error  { return d.act("enable", l) }
 func (d *fakeDaemon) Reset(_ context.Context, l string) error   { return d.act("reset", l) }
+
+func (d *fakeDaemon) Arm(_ context.Context, l string, peer admin.Peer, r admin.ArmRequest) (admin.ArmView, error) {
+	if _, err := newArming(l, peer, r); err != nil {
+		return admin.ArmView{}, admin.Invalid(err)
+	}
+	return admin.ArmView{Since: since, Until: since.Add(15 * time.Minute), By: r.By, Reason: r.Reason, UID: peer.UID}, d.act("arm for "+r.For, l)
+}
+
+func (d *fakeDaemon) Disarm(_ context.Context, l string, _ admin.Peer) error {
+	return d.act("disarm", l)
+}
 func (d *fakeDaemon) PPPPreUp(context.Context, admin.Peer, admin.PPPReport) error { return nil }
 
 func (d *fakeDaemon) Plugins() []admin.PluginView {
@@ -300,7 +311,7 @@ func TestJSONDocumentation(t *testing.T) {
 	for title, v := range map[string]any{
 		"lines": admin.LinesReply{}, "line": admin.LineView{}, "line detail": admin.LineReply{}, "line event": admin.LineEventView{}, "calls": admin.CallsReply{}, "call": admin.CallView{}, "step": admin.StepView{},
 		"health": admin.HealthView{}, "records": admin.RecordsHealth{}, "dialogs": admin.DialogsHealth{}, "plugins": admin.PluginsReply{},
-		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{}, "try": tryResult{}, "fault": tryFault{},
+		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{}, "arm": admin.ArmView{}, "try": tryResult{}, "fault": tryFault{},
 	} {
 		var fields []string
 		for i := range reflect.TypeOf(v).NumField() {

@@ -90,6 +90,12 @@ func remark(l admin.LineView) string {
 	if l.Pending != "" {
 		parts = append(parts, l.Pending)
 	}
+	switch {
+	case l.Armed != nil:
+		parts = append(parts, armText(*l.Armed))
+	case l.Answer == "armed":
+		parts = append(parts, "not armed")
+	}
 	if !l.NextTry.IsZero() {
 		parts = append(parts, "next try "+clock(l.NextTry))
 	}

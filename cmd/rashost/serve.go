@@ -90,6 +90,7 @@ type daemon struct {
 	admin    *admin.Server
 	watchers *admin.Hub
 	sims     *simulators
+	arms     *armBook
 }
 
 // daemonOptions is what a daemon needs beside its configuration.
@@ -144,11 +145,17 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 	}
 	d.handler = &handler{dialog: dialog.New(log), log: log}
 	d.handler.house.Store(h)
-	d.handler.calls = newCallBook(d.store, bookOptions{policy: d.policy, use: d.handler.use, changed: d.lineChanged}, log)
+	d.handler.calls = newCallBook(d.store, bookOptions{
+		policy: d.policy, use: d.handler.use, changed: d.lineChanged, armed: d.armedText,
+	}, log)
+	d.arms = newArmBook(state, d.lineEvent, log)
 	d.sims = newSimulators(state, o.timing, log)
-	d.lines = port.NewManager(port.ManagerOptions{Handler: d.handler, Observer: d.handler.calls, Log: log, Open: d.sims.opener, Devices: listen(log)})
+	d.lines = port.NewManager(port.ManagerOptions{
+		Handler: d.handler, Observer: d.handler.calls, Armed: d.arms.armed, Log: log, Open: d.sims.opener, Devices: listen(log),
+	})
 	if err = d.lines.Apply(ctx, cfgs); err != nil {
 		_ = d.lines.Shutdown(ctx)
+		d.arms.close()
 		_ = d.store.Close(context.WithoutCancel(ctx))
 		return nil, err
 	}
@@ -206,6 +213,7 @@ func (d *daemon) stop(ctx context.Context, stopSocket context.CancelFunc) error 
 	}
 	d.handler.house.Load().retire(nil)
 	d.sims.close()
+	d.arms.close()
 	stopSocket()
 	err := within(stopRecords, d.store.Close)
 	if err != nil {
@@ -310,7 +318,7 @@ func (d *daemon) lineChanged(name string) {
 		return
 	}
 	if s, ok := d.lines.Line(name); ok {
-		view := lineView(s)
+		view := d.lineView(s)
 		d.watchers.Publish(admin.Event{Type: admin.EventLine, At: time.Now(), Line: &view})
 	}
 }

@@ -102,6 +102,17 @@ func (h *fakeHost) Drain(_ context.Context, line string) error   { return h.act(
 func (h *fakeHost) Enable(_ context.Context, line string) error  { return h.act("enable", line) }
 func (h *fakeHost) Reset(_ context.Context, line string) error   { return h.act("reset", line) }
 
+func (h *fakeHost) Arm(_ context.Context, line string, peer Peer, r ArmRequest) (ArmView, error) {
+	if r.By == "" {
+		return ArmView{}, Invalid(errors.New("by is empty"))
+	}
+	return ArmView{By: r.By, Reason: r.Reason, UID: peer.UID}, h.act(fmt.Sprintf("arm %s %s for", r.By, r.For), line)
+}
+
+func (h *fakeHost) Disarm(_ context.Context, line string, peer Peer) error {
+	return h.act(fmt.Sprintf("disarm %d", peer.UID), line)
+}
+
 func (h *fakeHost) PPPPreUp(_ context.Context, peer Peer, r PPPReport) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

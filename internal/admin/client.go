@@ -34,9 +34,18 @@ type StatusError struct {
 // Error returns the daemon's text.
 func (e *StatusError) Error() string { return e.Text }
 
-// Is makes errors.Is work with ErrNotFound and ErrConflict.
+// Is makes errors.Is work with ErrNotFound, ErrConflict and ErrInvalid.
 func (e *StatusError) Is(target error) bool {
-	return (target == ErrNotFound && e.Status == http.StatusNotFound) || (target == ErrConflict && e.Status == http.StatusConflict)
+	switch target {
+	case ErrNotFound:
+		return e.Status == http.StatusNotFound
+	case ErrConflict:
+		return e.Status == http.StatusConflict
+	case ErrInvalid:
+		return e.Status == http.StatusBadRequest
+	default:
+		return false
+	}
 }
 
 // Client talks to a running daemon. Its methods may be called from any goroutine.
@@ -124,7 +133,7 @@ func (c *Client) Health(ctx context.Context) (HealthView, error) {
 	return get[HealthView](ctx, c, "/v1/health")
 }
 
-// Do runs hangup, disable, drain, enable or reset on a line. Errors: ErrNotFound, ErrConflict.
+// Do runs hangup, disable, drain, enable, reset or disarm on a line. Errors: ErrNotFound, ErrConflict.
 func (c *Client) Do(ctx context.Context, action, line string) error {
 	resp, err := c.request(ctx, http.MethodPost, "/v1/lines/"+url.PathEscape(line)+"/"+action)
 	if err != nil {

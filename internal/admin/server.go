@@ -131,6 +131,7 @@ func (s *Server) routes() http.Handler {
 	} {
 		mux.HandleFunc("POST /v1/lines/{name}/"+name, s.action(name, do))
 	}
+	s.armRoutes(mux)
 	return s.jsonErrors(mux)
 }
 
@@ -194,8 +195,15 @@ func parseQuery(r *http.Request) (CallQuery, error) {
 	return q, nil
 }
 
-// action runs a changing request and logs who asked for it.
+// action is a changing request without particulars.
 func (s *Server) action(name string, do func(context.Context, string) error) http.HandlerFunc {
+	return s.changing(name, func(ctx context.Context, line string, _ Peer, _ []byte) (any, error) {
+		return struct{}{}, do(ctx, line)
+	})
+}
+
+// changing runs a changing request and logs who asked for it.
+func (s *Server) changing(name string, do func(ctx context.Context, line string, peer Peer, body []byte) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		line, peer := r.PathValue("name"), peerOf(r.Context())
 		log := s.log.With("request", name, "line", fmt.Sprintf("%.64q", line), "uid", peer.UID, "gid", peer.GID, "pid", peer.PID)
@@ -204,20 +212,22 @@ func (s *Server) action(name string, do func(context.Context, string) error) htt
 			s.fail(w, http.StatusForbidden, "the kernel does not say who you are")
 			return
 		}
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
 			log.Warn("control request refused", "error", err.Error())
 			s.fail(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request's body is cut short or larger than %d bytes", maxBody))
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), actionTime)
 		defer cancel()
-		if err := do(ctx, line); err != nil {
+		reply, err := do(ctx, line, peer, body)
+		if err != nil {
 			log.Warn("control request failed", "error", fmt.Sprintf("%.200q", err.Error()))
 			s.failWith(w, err)
 			return
 		}
 		log.Info("control request done")
-		s.reply(w, http.StatusOK, struct{}{})
+		s.reply(w, http.StatusOK, reply)
 	}
 }
 
@@ -276,6 +286,8 @@ func (s *Server) failWith(w http.ResponseWriter, err error) {
 		status = http.StatusNotFound
 	case errors.Is(err, ErrConflict):
 		status = http.StatusConflict
+	case errors.Is(err, ErrInvalid):
+		status = http.StatusBadRequest
 	case errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusGatewayTimeout
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Host is what the server shows and steers. All methods may be called from any goroutine. An error that wraps ErrNotFound or
-// ErrConflict becomes status 404 or 409, any other 500; its text is shown to the operator.
+// ErrConflict becomes status 404 or 409, ErrInvalid 400, any other 500; its text is shown to the operator.
 type Host interface {
 	// Lines returns every line, in the order of the configuration.
 	Lines() []LineView
@@ -25,6 +25,9 @@ type Host interface {
 	Drain(ctx context.Context, line string) error
 	Enable(ctx context.Context, line string) error
 	Reset(ctx context.Context, line string) error
+	// Arm lets a line answer for a while, if it answers only while armed; Disarm ends that. peer is who asks.
+	Arm(ctx context.Context, line string, peer Peer, r ArmRequest) (ArmView, error)
+	Disarm(ctx context.Context, line string, peer Peer) error
 	// PPPPreUp says whether a PPP link may come up: nil lets it. peer is the process that reports. With an error pppd has been ended.
 	PPPPreUp(ctx context.Context, peer Peer, r PPPReport) error
 	// Plugins returns the known plugins.
@@ -40,6 +43,7 @@ type Host interface {
 var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("not possible now")
+	ErrInvalid  = errors.New("invalid request")
 )
 
 // LineView is the state of a line.
@@ -63,6 +67,9 @@ type LineView struct {
 	OctetsIn  uint64    `json:"octets_in"`
 	OctetsOut uint64    `json:"octets_out"`
 	Failures  int       `json:"failures"`
+	// Answer is "armed" for a line that answers only while armed, and Armed the arming in force; nil for none.
+	Answer string   `json:"answer,omitempty"`
+	Armed  *ArmView `json:"armed,omitempty"`
 }
 
 // StepView is one step of the decision chain of a call.
@@ -217,6 +224,9 @@ func NotFound(err error) error { return inClass(err, ErrNotFound) }
 
 // Conflict makes err one that wraps ErrConflict, and keeps its text. nil stays nil.
 func Conflict(err error) error { return inClass(err, ErrConflict) }
+
+// Invalid makes err one that wraps ErrInvalid, and keeps its text. nil stays nil.
+func Invalid(err error) error { return inClass(err, ErrInvalid) }
 
 func inClass(err, class error) error {
 	if err == nil {

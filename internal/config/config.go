@@ -55,14 +55,14 @@ type Line struct {
 	Direct          bool        `yaml:"direct"`
 	Baud            int         `yaml:"baud"`
 	Parity          string      `yaml:"parity"`
-	Autobaud string `yaml:"autobaud"`
-	Speeds []int `yaml:"speeds"`
+	Autobaud        string      `yaml:"autobaud"`
+	Speeds          []int       `yaml:"speeds"`
 	Flow            string      `yaml:"flow"`
 	Carrier         string      `yaml:"carrier"`
 	Rings           int         `yaml:"rings"`
-	Answer string `yaml:"answer"`
-	Quiet bool `yaml:"quiet"`
-	CallerID CallerID `yaml:"caller_id"`
+	Answer          string      `yaml:"answer"`
+	Quiet           bool        `yaml:"quiet"`
+	CallerID        CallerID    `yaml:"caller_id"`
 	Settle          Duration    `yaml:"settle"`
 	IdleProbe       Duration    `yaml:"idle_probe"`
 	Recovery        Duration    `yaml:"recovery"`
@@ -74,7 +74,7 @@ type Line struct {
 	Trusted         bool        `yaml:"trusted"`
 	Dialog          string      `yaml:"dialog"`
 	Service         string      `yaml:"service"`
-	Routes []Route `yaml:"routes"`
+	Routes          []Route     `yaml:"routes"`
 	OnLoadError     string      `yaml:"on_load_error"`
 }
 
