@@ -176,21 +176,23 @@ func (c *checker) profile(p *Profile) {
 	oneOf(c, "carrier", p.Carrier, CarrierAuto, CarrierRequired, CarrierIgnore)
 	oneOf(c, "flow", p.Flow, FlowNone, FlowRTSCTS, FlowXONXOFF)
 	oneOf(c, "caller_id", p.CallerID.Format, "", "formatted", "raw", "ring", "fm-to", "clip")
-	for _, m := range p.Match {
-		if _, err := regexp.Compile(m.Pattern); err != nil || m.Query == "" || m.Pattern == "" {
-			c.fault("match", "%q %q: needs a query and a valid pattern", m.Query, m.Pattern)
-		}
-	}
+	c.knowledge(p)
 	if p.Direct {
-		if len(p.Init)+len(p.Recover)+len(p.Diagnostics)+len(p.CallerID.Enable) > 0 || p.Reset.Command != "" {
+		if len(p.Init)+len(p.Recover)+len(p.Diagnostics)+len(p.CallerID.Enable)+len(p.Match)+len(p.ReadBack) > 0 ||
+			p.Reset.Command+p.OffHook.Send+p.DistinctiveRing.Send != "" {
 			c.fault("direct", "a direct line takes no commands")
 		}
 		return
 	}
+	c.single("off_hook", p.OffHook)
+	c.single("distinctive_ring", p.DistinctiveRing)
 	c.steps("init", p.Init)
 	c.steps("recover", p.Recover)
 	c.steps("diagnostics", p.Diagnostics)
 	c.steps("caller_id", p.CallerID.Enable)
+	c.plain("answer", p.Answer.Command)
+	c.plain("hangup", p.Hangup.Command)
+	c.plain("reset", p.Reset.Command)
 	c.known("answer", p.Answer.Command, p.Answer.Source, p.Answer.Unverified)
 	c.known("hangup", p.Hangup.Command, p.Hangup.Source, p.Hangup.Unverified)
 	if p.Reset.Command != "" {
@@ -204,25 +206,79 @@ func (c *checker) profile(p *Profile) {
 	}
 }
 
+// knowledge checks what is known of the family, besides its commands.
+func (c *checker) knowledge(p *Profile) {
+	for i, m := range p.Match {
+		key := fmt.Sprintf("match[%d]", i)
+		c.question(key, m.Query, m.Pattern, m.Source, m.Unverified)
+		if m.Weight < 0 || m.Weight > 100 {
+			c.fault(key, "weight %d is out of range: 1 to 100", m.Weight)
+		}
+	}
+	for i, r := range p.ReadBack {
+		key := fmt.Sprintf("read_back[%d]", i)
+		c.question(key, r.Query, r.Pattern, r.Source, r.Unverified)
+		if r.Means == "" {
+			c.fault(key, "%q: say in means what the answer shows", r.Query)
+		}
+	}
+	for i, r := range p.Replies {
+		c.known(fmt.Sprintf("replies[%d]", i), r.Text, r.Source, r.Unverified)
+	}
+	for i, t := range p.Traps {
+		c.known(fmt.Sprintf("traps[%d]", i), t.Text, t.Source, t.Unverified)
+	}
+	if len(p.ResultCodes) > 0 && (p.ResultCodesSource != "") == p.ResultCodesUnverified {
+		c.fault("result_codes", "give result_codes_source, or result_codes_unverified: true, not both")
+	}
+}
+
+// question checks what is asked of a modem and the pattern of its answer.
+func (c *checker) question(key, query, pattern, source string, unverified bool) {
+	if _, err := regexp.Compile(pattern); err != nil || query == "" || pattern == "" {
+		c.fault(key, "%q %q: needs a query and a valid pattern", query, pattern)
+		return
+	}
+	c.plain(key, query)
+	c.known(key, query, source, unverified)
+}
+
+// plain refuses control characters: a command with CR in it would be two.
+func (c *checker) plain(key, command string) {
+	if strings.ContainsFunc(command, func(r rune) bool { return r < ' ' || r > '~' }) {
+		c.fault(key, "%q: control characters need raw: true", command)
+	}
+}
+
 func (c *checker) steps(key string, steps []Step) {
 	for i, s := range steps {
-		key := fmt.Sprintf("%s[%d]", key, i)
-		if !s.Raw && strings.ContainsFunc(s.Send, func(r rune) bool { return r < ' ' || r > '~' }) {
-			c.fault(key, "%q: control characters need raw: true", s.Send)
-		}
-		if s.NoReply && s.Expect != "" {
-			c.fault(key, "%q: no_reply and expect exclude each other", s.Send)
-		}
-		c.known(key, s.Send, s.Source, s.Unverified)
+		c.step(fmt.Sprintf("%s[%d]", key, i), s)
 	}
+}
+
+// single checks a step that may be left out.
+func (c *checker) single(key string, s Step) {
+	if s != (Step{}) {
+		c.step(key, s)
+	}
+}
+
+func (c *checker) step(key string, s Step) {
+	if !s.Raw {
+		c.plain(key, s.Send)
+	}
+	if s.NoReply && s.Expect != "" {
+		c.fault(key, "%q: no_reply and expect exclude each other", s.Send)
+	}
+	c.known(key, s.Send, s.Source, s.Unverified)
 }
 
 // known demands that a command says where it is known from.
 func (c *checker) known(key, send, source string, unverified bool) {
 	if send == "" {
-		c.fault(key, "a command is empty")
+		c.fault(key, "a command or a text is empty")
 	} else if (source != "") == unverified {
-		c.fault(key, "command %q: give its source, or unverified: true, not both", send)
+		c.fault(key, "%q: give its source, or unverified: true, not both", send)
 	}
 }
 

@@ -16,22 +16,29 @@ type Profile struct {
 	Name string `yaml:"name"`
 	// Description is one line for people; plugins see it as the name of the device.
 	Description string `yaml:"description,omitempty"`
-	// Families are the makes and models that the profile is known to fit. For people: carried, not used yet.
+	// Families are the makes and models that the profile is known to fit, for people: docs/modems.md shows them.
 	Families []string `yaml:"families,omitempty"`
-	// Match recognises the family by what the modem says of itself; any one match is enough. Carried, not used yet: nothing probes a
-	// modem, so `modem: auto` is always the profile "generic".
+	// Dialect names whose commands the family speaks, as in commands.yaml; `rashost modem lint` explains with it. "" is "hayes".
+	Dialect string `yaml:"dialect,omitempty"`
+	// Match recognises the family by what the modem says of itself: Recognise adds the weights of those that fit.
 	Match []Match `yaml:"match,omitempty"`
 	// Direct is a line without a modem: no commands at all, a call starts with carrier or the first byte.
 	Direct bool `yaml:"direct,omitempty"`
 
 	// Init sets the modem up, one command at a time, in this order. The first required one that fails fails the whole.
 	Init []Step `yaml:"init,omitempty"`
+	// ReadBack are questions asked after Init, whose answers show that the modem really took what it was told. One that does not fit is a
+	// warning that names it, never a failure. Carried, not used yet.
+	ReadBack []ReadBack `yaml:"read_back,omitempty"`
 	// CommandDelay is kept after every answer before the next command goes out. 0 is none; slow modems need 50 ms to 100 ms.
 	CommandDelay Duration `yaml:"command_delay"`
 	// CommandTimeout is how long a command without a time-out of its own may take.
 	CommandTimeout Duration `yaml:"command_timeout"`
 	// CallerID says how the number of the caller is asked for.
 	CallerID CallerID `yaml:"caller_id,omitempty"`
+	// DistinctiveRing has the modem report which number was dialled by the pattern of the ring; an empty Send: the family cannot. It is
+	// optional: refused, the calls come all the same. Carried, not used yet.
+	DistinctiveRing Step `yaml:"distinctive_ring,omitempty"`
 	// Answer takes a call.
 	Answer Answer `yaml:"answer"`
 	// Reset brings the modem back to its stored settings; empty: not possible by command. It is used while the line is recovering, once
@@ -39,6 +46,9 @@ type Profile struct {
 	Reset Reset `yaml:"reset,omitempty"`
 	// Hangup ends a call.
 	Hangup Hangup `yaml:"hangup"`
+	// OffHook takes the telephone line off hook without a call, so that a hunt group passes over a modem that is out of service; an empty
+	// Send: not possible by command. Carried, not used yet.
+	OffHook Step `yaml:"off_hook,omitempty"`
 	// Recover frees a modem that no longer answers. It is used while the line is recovering, when AT is not answered after DTR was low;
 	// a step that fails and is not optional ends that try. AT, Reset and Init follow.
 	Recover []Step `yaml:"recover,omitempty"`
@@ -61,19 +71,63 @@ type Profile struct {
 	// ResultCodes are the family's numeric (V0) results beyond 0 to 8, as the words they stand for. Carried, not used yet: the set-up asks
 	// for words (V1), and of the numbers only the common ones are understood.
 	ResultCodes map[int]string `yaml:"result_codes,omitempty"`
+	// ResultCodesSource and ResultCodesUnverified say where ResultCodes are known from.
+	ResultCodesSource     string `yaml:"result_codes_source,omitempty"`
+	ResultCodesUnverified bool   `yaml:"result_codes_unverified,omitempty"`
+	// Replies are texts of the family's own that the host may meet: CONNECT and what comes before it, caller id, failures. For people
+	// and for tests, which put them to the parser.
+	Replies []Reply `yaml:"replies,omitempty"`
 	// LostOnReset names the settings that the family forgets at a reset even when they were stored. Carried, not used yet: the whole of
 	// Init follows every reset.
 	LostOnReset []string `yaml:"lost_on_reset,omitempty"`
-	// Traps are known oddities, each one sentence for people. Carried, not used yet.
-	Traps []string `yaml:"traps,omitempty"`
+	// Traps are known oddities, for people: docs/modems.md and `rashost modem lint` show them.
+	Traps []Trap `yaml:"traps,omitempty"`
 }
 
 // Match recognises a modem.
 type Match struct {
-	// Query is the command to ask, such as ATI3 or AT+GMM.
+	// Query is the command to ask, such as ATI3 or AT+GMM. It only asks: one that changes something has no place here.
 	Query string `yaml:"query"`
-	// Pattern is a regular expression (RE2) for its answer.
+	// Pattern is a regular expression (RE2) for its answer: all lines before the result, each without its line end, joined by "\n".
 	Pattern string `yaml:"pattern"`
+	// Weight is how much the answer says, 1 to 100: 100 names the family beyond doubt, 10 is a hint that others share. 0 is 50.
+	Weight int `yaml:"weight,omitempty"`
+	// Source and Unverified say where the answer is known from.
+	Source     string `yaml:"source,omitempty"`
+	Unverified bool   `yaml:"unverified,omitempty"`
+}
+
+// ReadBack asks for a setting.
+type ReadBack struct {
+	// Query is the command, such as AT+VCID? or ATS0?.
+	Query string `yaml:"query"`
+	// Pattern is a regular expression (RE2) for its answer, as Match.Pattern.
+	Pattern string `yaml:"pattern"`
+	// Means is what an answer that fits shows, such as "caller id is on".
+	Means string `yaml:"means"`
+	// Source and Unverified say where question and answer are known from.
+	Source     string `yaml:"source,omitempty"`
+	Unverified bool   `yaml:"unverified,omitempty"`
+}
+
+// Reply is what a modem of the family may say.
+type Reply struct {
+	// Text is the reply; more than one line with "\n" between them.
+	Text string `yaml:"text"`
+	// Means is what it says, in plain words.
+	Means string `yaml:"means"`
+	// Source and Unverified say where it is known from.
+	Source     string `yaml:"source,omitempty"`
+	Unverified bool   `yaml:"unverified,omitempty"`
+}
+
+// Trap is a known oddity of a family.
+type Trap struct {
+	// Text is one sentence or two, with what to do about it.
+	Text string `yaml:"text"`
+	// Source and Unverified say where it is known from.
+	Source     string `yaml:"source,omitempty"`
+	Unverified bool   `yaml:"unverified,omitempty"`
 }
 
 // Step is one command and the answer it must get. Source or Unverified says where it is known from.

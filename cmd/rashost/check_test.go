@@ -65,7 +65,7 @@ func TestCheckFindsTheFaultsOfEveryStage(t *testing.T) {
 		`modems/mine.yaml:4:18: init[0].sourc: is not a key here: did you mean source?`,
 		`modems/other.yaml:2:1: name: "others" does not fit the file: give other, or rename the file`,
 		`modems/rules.yaml:4:1: dtr: "up" is unknown: allowed is one of`,
-		`modems/rules.yaml:6:5: init[0]: command "ATE0": give its source, or unverified: true`,
+		`modems/rules.yaml:6:5: init[0]: "ATE0": give its source, or unverified: true`,
 	}
 	for _, command := range []string{"check", "serve"} {
 		out, errs := b.run(2, command)
