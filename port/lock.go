@@ -238,6 +238,15 @@ func flockHolder(fd int) int {
 	return 0
 }
 
+// Holder returns a process that has the tty open and the name of its program; 0 and "" when none is seen. Processes of other users are
+// seen by root only.
+func Holder(tty string) (pid int, command string) {
+	if pid = findHolder(tty); pid != 0 {
+		command = commandOf(pid)
+	}
+	return pid, command
+}
+
 // findHolder returns a process that has tty open, another one rather than ours; 0 when none is seen.
 func findHolder(tty string) int {
 	links, err := filepath.Glob("/proc/[0-9]*/fd")

@@ -13,6 +13,7 @@ needs=(
   "nsenter:util-linux:disks of their own for a running daemon"
   "g++:g++:native plugins written in C++"
   "make:make:rasdll"
+  "systemd-analyze:systemd:hardening of the systemd unit"
   "nm:binutils:that rasdll has what its headers declare"
   "x86_64-w64-mingw32-g++:g++-mingw-w64-x86-64-win32:that the native test libraries are sources for Windows"
   "valgrind:valgrind:memory errors of rasdll"
