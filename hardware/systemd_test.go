@@ -92,7 +92,7 @@ func TestUnitIsUnderstood(t *testing.T) {
 
 // The udev rules run before ModemManager's (77 and 80) and after brltty's (85 and 90), each GOTO has its LABEL, and each line is a list
 // of KEY operator "value".
-func TestUdevRules(t *testing.T) {
+func TestComplaint2_7_UdevRulesKeepOthersOff(t *testing.T) {
 	word := regexp.MustCompile(`^[A-Z]+(\{[A-Za-z_]+\})?(==|!=|=|\+=|:=)"[^"]*"$`)
 	for name, want := range map[string]string{"70-rashost.rules": `ENV{ID_MM_DEVICE_IGNORE}="1"`, "99-rashost.rules": `ENV{SYSTEMD_WANTS}=""`} {
 		data, err := os.ReadFile(filepath.Join("udev", name))

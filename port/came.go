@@ -84,10 +84,10 @@ func (l *line) whereIsIt() {
 		node = d.Node()
 	}
 	what, where := "", "as "+node
-	if t.node != "" && node != t.node {
+	switch {
+	case t.node != "" && node != t.node:
 		what, where = "moved", where+", before as "+t.node
-	}
-	if t.absent && l.began {
+	case t.absent && l.began:
 		what = "back"
 	}
 	if what != "" && node != "" {

@@ -129,6 +129,8 @@ func (c *checker) device(path, device string) {
 		c.wrong(path, "%q is not a path: did you mean /dev/%s?", bounded(device), bounded(device))
 	case strings.ContainsRune(device, 0):
 		c.wrong(path, "a path cannot contain a NUL")
+	case strings.HasPrefix(device, "/dev/ttyUSB"), strings.HasPrefix(device, "/dev/ttyACM"):
+		c.warn(path, "%s may be another port after the next plug-in: use its name in /dev/serial/by-id (`rashost devices`)", bounded(device))
 	}
 }
 

@@ -41,6 +41,7 @@ type lineConf struct {
 
 // conf is a configuration. Empty parts have the defaults of write.
 type conf struct {
+	locks    string // folders for lock files; none
 	top      string // further top-level keys
 	lines    []lineConf
 	dialogs  string
@@ -87,7 +88,7 @@ func (c *conf) line(name string) *lineConf {
 // write makes the configuration file and the profile in dir.
 func (c *conf) write(dir string) error {
 	var b strings.Builder
-	b.WriteString("state_dir: state\ncontrol: control.sock\nlock_dirs: []\nprofiles: profiles\nlog: {level: debug, format: text}\n")
+	b.WriteString("state_dir: state\ncontrol: control.sock\nlock_dirs: [" + c.locks + "]\nprofiles: profiles\nlog: {level: debug, format: text}\n")
 	b.WriteString(c.top)
 	b.WriteString("lines:\n")
 	for _, l := range c.lines {

@@ -1,14 +1,21 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"rashost/port/modemsim"
 )
 
-// The device is not there at the start, appears, goes in a call and comes back.
-func TestDeviceComesAndGoes(t *testing.T) {
+// The device is not there at the start, appears, goes in a call and comes back under another name: no restart, no exit, and the line's
+// events say so.
+func TestComplaint2_3_DevicesComeAndGo(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, newConf("one", "two"))
 	h.pull("one")
@@ -25,7 +32,33 @@ func TestDeviceComesAndGoes(t *testing.T) {
 	h.wantRecord("one", 2, record{cause: "Port-Error", verdict: "success", user: alice})
 	h.plug("one", modemsim.Options{})
 	h.wantBack("one")
+	if said := h.ok("why", "one"); !contains(said, "absent", "back: as /dev/pts/", "moved: as /dev/pts/", ", before as /dev/pts/") {
+		t.Errorf("the line's events: %s", said)
+	}
 	by.undisturbed()
+}
+
+// Two adapters whose names are swapped: each line has the device that its lasting name leads to.
+func TestComplaint2_3_SwappedAdapters(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, newConf("one", "two"))
+	one, two := devicePath(h.dir, "one"), devicePath(h.dir, "two")
+	h.pull("one")
+	h.pull("two")
+	h.wantReason("one", "absent")
+	h.wantReason("two", "absent")
+	h.plug("two", modemsim.Options{}) // the other order: the nodes change places
+	h.plug("one", modemsim.Options{})
+	h.wantBack("one")
+	h.wantBack("two")
+	for line, path := range map[string]string{"one": one, "two": two} {
+		node, err := os.Readlink(path)
+		must(t, err)
+		if said := h.ok("why", line); !contains(said, "as "+node) {
+			t.Errorf("line %s is not on %s: %s", line, node, said)
+		}
+		h.modems[line].dial(t).login(alice, alicePassword)
+	}
 }
 
 // The device goes at every step of a call and comes back.
@@ -127,6 +160,35 @@ func TestTwoDaemonsOnOneDevice(t *testing.T) {
 	by.undisturbed()
 	first.stop()
 	second.wantState("mine", "listening")
+}
+
+// Lock files: that of a living process is respected and its owner named, a stale one is replaced, ours is there while we have the device,
+// and a folder that is missing or that nobody may write is passed over.
+func TestComplaint2_6_LockFiles(t *testing.T) {
+	t.Parallel()
+	c := newConf("one")
+	locks := t.TempDir()
+	c.locks = filepath.Join(locks, "missing") + ", " + locks
+	h := newHost(t, c)
+	node, err := os.Readlink(devicePath(h.dir, "one"))
+	must(t, err)
+	lock := filepath.Join(locks, "LCK..pts_"+filepath.Base(node))
+	other := exec.Command("sleep", "infinity")
+	other.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(t, other.Start())
+	must(t, os.WriteFile(lock, fmt.Appendf(nil, "%10d\n", other.Process.Pid), 0o644))
+	h.start()
+	h.wantReason("one", "recovering", "sleep", strconv.Itoa(other.Process.Pid))
+	must(t, other.Process.Kill())
+	_ = other.Wait()                // killed
+	h.wantState("one", "listening") // the lock is stale now
+	if got, err := os.ReadFile(lock); err != nil || strings.TrimSpace(string(got)) != pid(h) || len(got) != 11 {
+		t.Errorf("our lock file: %q, %v", got, err)
+	}
+	h.stop()
+	if _, err := os.Stat(lock); !os.IsNotExist(err) {
+		t.Errorf("our lock file after the end: %v", err)
+	}
 }
 
 // A second daemon on the same control socket is refused before it touches anything.
