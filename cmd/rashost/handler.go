@@ -62,6 +62,11 @@ func (h *handler) runDialog(ctx context.Context, c *port.Call, use lineUse, log 
 		ID: c.ID, Line: c.Line, Device: c.Device, DeviceName: c.DeviceName,
 		CallerID: callerNumber(c), Called: c.CallerID.Called, Connect: c.Connect.Text, Trusted: use.trusted,
 	}
+	if use.quiet {
+		if over := h.quietly(ctx, c, guard, &options); over != nil {
+			return dialog.Outcome{}, over
+		}
+	}
 	ctx, cancel := dialogContext(ctx)
 	defer cancel(nil)
 	out := h.dialog.Run(ctx, guard, use.dialog.plugin, options)

@@ -28,6 +28,7 @@ type pppGuard struct {
 	detector modem.PPPDetector
 	held     []byte // read from the line, not yet passed on
 	ready    []byte // decided: to be passed on
+	dropLF   bool   // quiet.go: the LF of an Enter key may still come
 	seen     atomic.Bool
 
 	mu       sync.Mutex
@@ -67,7 +68,11 @@ func (g *pppGuard) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		g.sort(p[:n])
+		got := p[:n]
+		if g.dropLF && n > 0 {
+			got, g.dropLF = withoutLF(got), false
+		}
+		g.sort(got)
 	}
 }
 
