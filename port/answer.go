@@ -193,7 +193,7 @@ func (l *line) serve(occurrence) {
 	c := l.call
 	l.typedAhead(l.park())
 	c.dev = l.tty.dev
-	c.guard = newEscapeGuard(l.cfg.guardTime(), l.cfg.Settings().withDefaults().Baud)
+	c.guard = newEscapeGuard(l.cfg.guardTime(), l.settings().withDefaults().Baud)
 	c.dropLF = !l.cfg.direct() && l.split.AfterCR()
 	c.unread.Store(int32(len(c.typed)))
 	c.tail.on = !l.dcd.usable

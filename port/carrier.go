@@ -2,6 +2,7 @@ package port
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -97,7 +98,7 @@ func (l *line) carrierReady() bool {
 func (l *line) obeyCarrier() {
 	l.dcd.usable = true
 	l.call.step("carrier is up and obeyed")
-	s := l.cfg.Settings()
+	s := l.settings()
 	s.CLOCAL = false
 	if err := l.tty.dev.Apply(s); err == nil {
 		l.dcd.clear = true
@@ -164,7 +165,8 @@ func (l *line) watchForCarrier() {
 		return // the first byte begins a call
 	case !high:
 		l.dcd.low = true
-	case l.dcd.low:
+		l.firstSpeed()
+	case l.dcd.low && !l.cfg.autobauds():
 		if l.directCall(true, nil); l.dcd.usable {
 			return
 		}
@@ -172,21 +174,24 @@ func (l *line) watchForCarrier() {
 	l.in(timePoll, carrierPoll)
 }
 
-// directCall begins a call on a direct line, by carrier or by its first bytes, unless the policy is against it: then carrier must drop,
-// or the line be quiet for ringGap, before the next try counts as another call.
+// directCall begins a call on a direct line, by carrier or by its first bytes, unless the policy is against it: then carrier must drop
+// before it can begin one, and the line be quiet for ringGap before the next try counts as another call.
 func (l *line) directCall(byCarrier bool, first []byte) {
 	if why := l.closedTo(modem.CallerID{}); why != "" {
 		l.dcd.low = false
-		if again := time.Since(l.ringAt) < ringGap; !again || byCarrier {
+		if time.Since(l.ringAt) >= ringGap {
 			l.turnAway(why)
 		}
 		l.ringAt = time.Now()
 		return
 	}
 	l.dcd = carrier{usable: byCarrier, told: l.dcd.told, first: append([]byte(nil), first...)}
-	if byCarrier {
+	switch {
+	case l.cfg.autobauds():
+		l.post(evCaller, fmt.Sprintf("CR at %d bit/s", l.settings().Baud))
+	case byCarrier:
 		l.post(evCaller, "carrier came up")
-	} else {
+	default:
 		l.post(evCaller, "first byte")
 	}
 }
@@ -210,6 +215,13 @@ func (l *line) directBytes(p []byte) {
 		if !byCarrier && l.mode() == CarrierRequired {
 			return // noise: nobody is there
 		}
+	}
+	if l.cfg.autobauds() {
+		rest, found := l.findSpeed(p)
+		if !found {
+			return
+		}
+		p = rest
 	}
 	l.directCall(byCarrier, p)
 }

@@ -32,6 +32,10 @@ type LineConfig struct {
 	Baud int
 	// Parity is none, even, odd, mark or space; "" means none. Parity other than none goes with seven bits.
 	Parity string
+	// Autobaud says how a direct line finds the speed of its caller; "" is AutobaudNone. Speeds are those that it tries, in this order;
+	// Baud does not count then.
+	Autobaud AutobaudMode
+	Speeds   []int
 	// Flow is none, rtscts or xonxoff; "" means the profile's.
 	Flow string
 	// Rings before the call is answered; 0 means 1. Direct lines have none.
@@ -139,6 +143,9 @@ func (c *LineConfig) Settings() Settings {
 			flow = string(c.Profile.Flow)
 		}
 	}
+	if c.autobauds() {
+		s.Baud = c.Speeds[0]
+	}
 	s.RTSCTS = flow == string(hardware.FlowRTSCTS)
 	s.XONXOFF = flow == string(hardware.FlowXONXOFF)
 	for p := ParityEven; p <= ParitySpace; p++ {
@@ -168,6 +175,9 @@ func (c *LineConfig) check() error {
 	case "", "none", "rtscts", "xonxoff":
 	default:
 		return fmt.Errorf("line %s: flow %q: allowed are none, rtscts, xonxoff", c.Name, c.Flow)
+	}
+	if err := c.checkAutobaud(); err != nil {
+		return fmt.Errorf("line %s: %w", c.Name, err)
 	}
 	if err := c.Policy.check(); err != nil {
 		return fmt.Errorf("line %s: %w", c.Name, err)

@@ -87,12 +87,12 @@ func (l *line) takeBack(occurrence) {
 	if !h.broken {
 		_ = dev.SetReadDeadline(time.Time{})
 		if l.dcd.clear { // or the kernel would hang the device up when DTR drops
-			h.broken = dev.Apply(l.cfg.Settings()) != nil
+			h.broken = dev.Apply(l.settings()) != nil
 		}
 	}
 	l.dcd.clear = false
 	if l.call.handedOver() && !h.broken { // whatever the program left: our settings, so that DTR drops, then closed and opened anew
-		_ = dev.Apply(l.cfg.Settings())
+		_ = dev.Apply(l.settings())
 		_ = dev.SetDTR(false)
 		h.broken = true
 	}

@@ -330,6 +330,7 @@ type line struct {
 	lent       bool                     // the call's handler has the data direction
 	hang       hangup                   // hangup.go: where the hang-up is
 	dcd        carrier                  // carrier.go
+	auto       autobaud                 // autobaud.go
 	tries      int                      // opens in a row that found no device, or a busy one
 	failures   int                      // recoveries in a row that did not help
 	goodAt     time.Time                // when the line last began to listen

@@ -128,7 +128,8 @@ func isAbsent(err error) bool {
 func (l *line) prepare() error {
 	l.split.Reset()
 	l.parse.Reset()
-	if err := l.tty.dev.Apply(l.cfg.Settings()); err != nil {
+	l.auto = autobaud{}
+	if err := l.tty.dev.Apply(l.settings()); err != nil {
 		return err
 	}
 	for _, set := range []func(bool) error{l.tty.dev.SetDTR, l.tty.dev.SetRTS} {
@@ -247,6 +248,7 @@ func (l *line) listen(occurrence) {
 	}
 	l.awaitWindow()
 	if l.cfg.direct() {
+		l.firstSpeed()
 		l.watchForCarrier()
 	}
 	if l.rings > 0 && time.Since(l.ringAt) < ringGap {

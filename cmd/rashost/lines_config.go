@@ -34,7 +34,8 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			Name: l.Name, Device: h.config.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity,
 			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
-			HandlerGrace: handlerGrace(h.config, l), Policy: policyOf(l), QuarantineAfter: l.QuarantineAfter,
+			HandlerGrace: handlerGrace(h.config, l), Policy: policyOf(l),
+			Autobaud: port.AutobaudMode(l.Autobaud), Speeds: l.Speeds, QuarantineAfter: l.QuarantineAfter,
 			Maintenance: maintenance(l.Maintenance),
 		}
 		for _, name := range l.Dialogs() {
