@@ -1,0 +1,109 @@
+// Guest is the laboratory's program in the guest: the agent that obeys the tests, and the two ends of a TCP transfer.
+package main
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"rashost/test/lab/agent"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	switch {
+	case len(args) == 1 && args[0] == "agent":
+		return serve()
+	case len(args) == 3 && (args[0] == "listen" || args[0] == "dial"):
+		n, err := strconv.ParseInt(args[2], 10, 64)
+		if err != nil {
+			return err
+		}
+		return transfer(args[0] == "listen", args[1], n)
+	default:
+		return errors.New("usage: guest agent | guest listen ADDRESS BYTES | guest dial ADDRESS BYTES")
+	}
+}
+
+// serve obeys on the virtio port named "lab" until the machine is switched off.
+func serve() error {
+	for range 400 { // the driver names its ports a moment after it is loaded
+		names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
+		if err != nil {
+			return err
+		}
+		for _, file := range names {
+			name, err := os.ReadFile(file)
+			if err != nil || strings.TrimSpace(string(name)) != "lab" {
+				continue
+			}
+			port, err := os.OpenFile(filepath.Join("/dev", filepath.Base(filepath.Dir(file))), os.O_RDWR, 0)
+			if err != nil {
+				return err
+			}
+			return agent.Serve(port)
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	return errors.New("there is no virtio port named lab")
+}
+
+// transfer sends n random bytes over TCP and at the same time receives as many. It prints the sums of what it sent and received.
+func transfer(listen bool, address string, n int64) error {
+	conn, err := connect(listen, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	sent, received := sha256.New(), sha256.New()
+	failed := make(chan error, 1)
+	go func() {
+		_, err := io.CopyN(io.MultiWriter(conn, sent), rand.Reader, n)
+		failed <- err
+	}()
+	_, err = io.CopyN(received, conn, n)
+	if err := errors.Join(err, <-failed); err != nil {
+		return err
+	}
+	if err := conn.CloseWrite(); err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, conn) // the other end has all of it, too
+	fmt.Printf("sent %x received %x\n", sent.Sum(nil), received.Sum(nil))
+	return nil
+}
+
+func connect(listen bool, address string) (*net.TCPConn, error) {
+	if !listen {
+		c, err := net.DialTimeout("tcp", address, 30*time.Second)
+		if err != nil {
+			return nil, err
+		}
+		return c.(*net.TCPConn), nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	fmt.Println("listening")
+	c, err := l.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
+}
