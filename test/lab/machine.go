@@ -301,3 +301,8 @@ func (o *output) String() string {
 	defer o.mu.Unlock()
 	return o.b.String()
 }
+
+// printf writes a line with the time.
+func (o *output) printf(format string, args ...any) {
+	fmt.Fprintf(o, time.Now().Format("15:04:05.000 ")+format+"\n", args...)
+}

@@ -126,18 +126,27 @@ func (a *Agent) Wait(pid int, code *int) error {
 	return nil
 }
 
-// Kill sends a started program a signal. One that has ended gets none.
-func (a *Agent) Kill(s Signal, _ *struct{}) error {
-	p, err := a.process(s.PID)
+// Alive says whether a started program has not ended yet.
+func (a *Agent) Alive(pid int, alive *bool) error {
+	p, err := a.process(pid)
 	if err != nil {
 		return err
 	}
 	select {
 	case <-p.done:
-		return nil
 	default:
-		return syscall.Kill(s.PID, syscall.Signal(s.Number))
+		*alive = true
 	}
+	return nil
+}
+
+// Kill sends a started program a signal. One that has ended gets none.
+func (a *Agent) Kill(s Signal, _ *struct{}) error {
+	var alive bool
+	if err := a.Alive(s.PID, &alive); err != nil || !alive {
+		return err
+	}
+	return syscall.Kill(s.PID, syscall.Signal(s.Number))
 }
 
 func (a *Agent) process(pid int) (*process, error) {
