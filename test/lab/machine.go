@@ -163,7 +163,7 @@ func (m *Machine) lines() (args []string, err error) {
 
 // timing has the delays of the modems: short ones, but none is nothing.
 func timing() modemsim.Timing {
-	return modemsim.Timing{Ring: 500 * time.Millisecond, Connect: 100 * time.Millisecond, Command: 5 * time.Millisecond, DTR: 50 * time.Millisecond}
+	return modemsim.Timing{Ring: 500 * time.Millisecond, CallerID: 200 * time.Millisecond, Connect: 100 * time.Millisecond, Command: 5 * time.Millisecond, DTR: 50 * time.Millisecond}
 }
 
 func number(uart int) string     { return fmt.Sprint(1000 + uart) }
