@@ -24,6 +24,11 @@ needs=(
   "mpop:mpop:POP3 logins with mpop"
   "msmtp:msmtp:SMTP logins with msmtp"
   "swaks:swaks:SMTP logins with swaks, on a line without TCP"
+  "qemu-system-x86_64:qemu-system-x86:the laboratory: real UARTs, USB adapters and PPP"
+  "ip:iproute2:network namespaces of the laboratory's agent"
+  "cpio:cpio:the laboratory's guest"
+  "xz:xz-utils:the laboratory's guest"
+  "modprobe:kmod:the laboratory's guest"
   "pppd:ppp:rashost call as the connect program of the real pppd"
 )
 missing() { for n in "${needs[@]}"; do command -v "${n%%:*}" >/dev/null 2>&1 || echo "$n"; done; }

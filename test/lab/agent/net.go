@@ -14,7 +14,7 @@ import (
 )
 
 // Request is an HTTP request on a unix socket, such as rashost's control socket.
-type Request struct{ Socket, Method, Path, Body string }
+type Request struct{ Socket, Method, Path string }
 
 // Reply is the answer.
 type Reply struct {
@@ -60,7 +60,7 @@ func (a *Agent) namespace(name string) (*os.File, error) {
 		if f, err = os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid())); err != nil {
 			return err
 		}
-		return exec.Command("/bin/ip", "link", "set", "lo", "up").Run()
+		return exec.Command("ip", "link", "set", "lo", "up").Run()
 	})
 	if err == nil {
 		a.nets[name] = f
