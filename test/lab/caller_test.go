@@ -35,8 +35,9 @@ func call(t *testing.T, l *exchange.Line, o modemsim.DialOptions) *robot {
 		}
 		return err == nil, "busy"
 	})
-	t.Cleanup(func() { far.Close() })
-	return &robot{caller.New(far), t, far}
+	r := &robot{caller.New(far), t, far}
+	t.Cleanup(r.hangUp)
+	return r
 }
 
 // expect waits for a text.
@@ -67,6 +68,9 @@ func (r *robot) login() {
 	r.send("hello")
 	r.expect("hello")
 }
+
+// hangUp is the caller's end of the call.
+func (r *robot) hangUp() { _ = r.far.Close() }
 
 // ended waits until the host has hung up.
 func (r *robot) ended() {

@@ -100,7 +100,7 @@ func Boot(image *Image, h Hardware, log func(format string, args ...any)) (_ *Ma
 	go func() {
 		_ = m.qemu.Wait()
 		close(m.exited)
-		m.agent.Close() // what is being asked for fails now
+		_ = m.agent.Close() // what is being asked for fails now
 		qmpConn.Close()
 	}()
 	if m.monitor, err = newMonitor(qmpConn); err != nil {
@@ -111,7 +111,8 @@ func Boot(image *Image, h Hardware, log func(format string, args ...any)) (_ *Ma
 
 // base is the machine itself. The arguments of the kernel are explained in docs/lab.md.
 func base(image *Image) []string {
-	const kernelArgs = "console=ttyS0 quiet panic=-1 clocksource=acpi_pm no_timer_check nokaslr mitigations=off audit=0 8250.nr_uarts=32 random.trust_cpu=on"
+	const kernelArgs = "console=ttyS0 quiet panic=-1 8250.nr_uarts=32 clocksource=acpi_pm no_timer_check " +
+		"nokaslr mitigations=off audit=0 random.trust_cpu=on"
 	return []string{
 		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", "512",
 		"-machine", "pc,vmport=off,hpet=off", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -163,7 +164,8 @@ func (m *Machine) lines() (args []string, err error) {
 
 // timing has the delays of the modems: short ones, but none is nothing.
 func timing() modemsim.Timing {
-	return modemsim.Timing{Ring: 500 * time.Millisecond, CallerID: 200 * time.Millisecond, Connect: 100 * time.Millisecond, Command: 5 * time.Millisecond, DTR: 50 * time.Millisecond}
+	const ms = time.Millisecond
+	return modemsim.Timing{Ring: 500 * ms, CallerID: 200 * ms, Connect: 100 * ms, Command: 5 * ms, DTR: 50 * ms}
 }
 
 func number(uart int) string     { return fmt.Sprint(1000 + uart) }
@@ -217,9 +219,9 @@ func (m *Machine) Close() {
 		<-m.exited
 	}
 	if m.agent != nil {
-		m.agent.Close()
+		_ = m.agent.Close()
 	}
-	m.Exchange.Close()
+	_ = m.Exchange.Close()
 }
 
 // Console returns what the kernel and QEMU said.

@@ -57,7 +57,7 @@ func carrierLostInDialog(t *testing.T, m *Machine) {
 	l.Modem.SetFaults(modemsim.Faults{SilentHangup: true})
 	r := call(t, l, modemsim.DialOptions{})
 	r.expect("login: ")
-	r.far.Close()
+	r.hangUp()
 	d.wantBack("one", d.wantRecord("one", 1, "Lost-Carrier"))
 	call(t, l, modemsim.DialOptions{}).login()
 }
@@ -69,7 +69,7 @@ func carrierLostInSession(t *testing.T, m *Machine) {
 		l.Modem.SetFaults(modemsim.Faults{SilentHangup: silent})
 		r := call(t, l, modemsim.DialOptions{})
 		r.login()
-		r.far.Close()
+		r.hangUp()
 		c := d.wantRecord(name, 1, "Lost-Carrier")
 		if c.User != "alice" || c.Verdict != "success" {
 			t.Errorf("record: %+v", c)
@@ -79,8 +79,8 @@ func carrierLostInSession(t *testing.T, m *Machine) {
 	}
 }
 
-// A listening line is CLOCAL. Once carrier is up it is not, so that the kernel hangs the device up for all that have it open, a
-// program that only writes, too. Then it is CLOCAL again.
+// A listening line is CLOCAL. Once carrier is up it is not, so that the kernel hangs the device up for all that have it open.
+// Then it is CLOCAL again.
 func clocal(t *testing.T, m *Machine) {
 	d := serve(t, m, line("one", uartDevice(5), ""))
 	l := m.Exchange.Line(number(5))
@@ -89,9 +89,7 @@ func clocal(t *testing.T, m *Machine) {
 	r := call(t, l, modemsim.DialOptions{})
 	r.login()
 	wantSetting(t, m, uartDevice(5), "-clocal")
-	var reader int
-	must(t, m.call("Start", agent.Command{Args: []string{"sh", "-c", "read -r x; echo ended"}, Stdin: "", Log: d.dir + "/reader"}, &reader))
-	r.far.Close()
+	r.hangUp()
 	d.wantBack("one", d.wantRecord("one", 1, "Lost-Carrier"))
 	wantSetting(t, m, uartDevice(5), "clocal")
 }
@@ -138,7 +136,7 @@ func speedAndParity(t *testing.T, m *Machine) {
 		if got := l.DTE().Frame; got != f.want {
 			t.Errorf("%s: the modem sees %s, want %s", f.keys, got, f.want)
 		}
-		r.far.Close()
+		r.hangUp()
 		d.wantBack(names[i], d.wantRecord(names[i], 1, "Lost-Carrier"))
 		if got := l.DTE().Frame; got != f.want {
 			t.Errorf("%s: after the call the modem sees %s, want %s", f.keys, got, f.want)
@@ -183,7 +181,7 @@ func ctsHeldLow(t *testing.T, m *Machine) {
 		before := d.view("one").OctetsIn
 		return before > 5000, "not read yet"
 	})
-	r.far.Close()
+	r.hangUp()
 	c := d.wantRecord("one", 1, "Lost-Carrier")
 	l.Modem.SetFaults(modemsim.Faults{})
 	d.wantBack("one", c)

@@ -21,7 +21,7 @@ func ask(t *testing.T) func(method string, args, reply any) {
 	go func() { done <- Serve(its) }()
 	client := rpc.NewClientWithCodec(jsonrpc.NewClientCodec(ours))
 	t.Cleanup(func() {
-		client.Close()
+		_ = client.Close()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
@@ -98,7 +98,7 @@ func TestAskSocket(t *testing.T) {
 		_, _ = w.Write([]byte(r.Method + " " + r.URL.Path))
 	})}
 	go func() { _ = server.Serve(l) }()
-	t.Cleanup(func() { server.Close() })
+	t.Cleanup(func() { _ = server.Close() })
 	var r Reply
 	call("Ask", Request{Socket: path, Method: "POST", Path: "/v1/x"}, &r)
 	if r.Status != http.StatusTeapot || string(r.Body) != "POST /v1/x" {

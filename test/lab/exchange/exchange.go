@@ -197,10 +197,10 @@ func (x *Exchange) dial(from, to string, caller *modemsim.FarCall) string {
 // join carries a call until one side hangs up, or the exchange ends.
 func (x *Exchange) join(a, b *modemsim.FarCall) {
 	carry := func(to, from *modemsim.FarCall) {
-		stop := context.AfterFunc(x.ctx, func() { from.Close() })
+		stop := context.AfterFunc(x.ctx, func() { _ = from.Close() })
 		defer stop()
 		_, _ = io.Copy(to, from)
-		to.Close()
+		_ = to.Close()
 	}
 	x.tasks.Go(func() { carry(a, b) })
 	x.tasks.Go(func() { carry(b, a) })

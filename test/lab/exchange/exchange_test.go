@@ -23,7 +23,7 @@ func newExchange(t *testing.T) *Exchange {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { x.Close() })
+	t.Cleanup(func() { _ = x.Close() })
 	return x
 }
 

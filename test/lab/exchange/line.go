@@ -64,7 +64,7 @@ func (l *Line) Cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.far != nil {
-		l.far.Close()
+		_ = l.far.Close()
 	}
 }
 

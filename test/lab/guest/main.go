@@ -68,7 +68,7 @@ func transfer(listen bool, address string, n int64) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	sent, received := sha256.New(), sha256.New()
 	failed := make(chan error, 1)
 	go func() {

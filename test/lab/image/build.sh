@@ -49,7 +49,8 @@ ln -s ../../bin/busybox "$root/usr/sbin/modprobe" # the kernel asks for /sbin/mo
 libs=$(find "$work/unpacked" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:)
 program() { # program FILE: with the libraries that it needs
   install -D -m 755 "$work/unpacked/$1" "$root/usr/${1#usr/}"
-  LD_LIBRARY_PATH=$libs ldd "$work/unpacked/$1" | awk '/not found/ {print "no library for '"$1"': " $0 > "/dev/stderr"; exit 1} /=>/ {print $3} /^\t\// {print $1}' |
+  LD_LIBRARY_PATH=$libs ldd "$work/unpacked/$1" |
+    awk -v p="$1" '/not found/ {print "no library for " p ": " $0 > "/dev/stderr"; exit 1} /=>/ {print $3} /^\t\// {print $1}' |
     while read -r lib; do cp -Ln "$lib" "$root/usr/lib64/"; done
 }
 program usr/sbin/pppd
