@@ -77,6 +77,9 @@ func (l *line) endCall(next State, why string) {
 		c.end(ErrClosed)
 	}
 	l.lent, l.call = false, nil
+	if next == Absent && c.lineCause == LostCarrier { // an unplugged device hangs up first, and only then its name goes
+		c.lineCause, c.lineWhy = PortError, "device gone: at first it looked like this: "+c.lineWhy
+	}
 	if next != Listening && next != Initializing {
 		c.step("the line is " + string(next) + ": " + orElse(why, "no reason given"))
 	}

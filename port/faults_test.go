@@ -154,6 +154,27 @@ func TestDeviceVanishes(t *testing.T) {
 	}
 }
 
+// The kernel hangs an unplugged device up before its name goes, which looks like a lost carrier until the line opens it again.
+func TestDeviceVanishesLate(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) {
+		r.handler = func(ctx context.Context, c *Call) Outcome {
+			c.Session("bob")
+			<-ctx.Done()
+			time.Sleep(100 * time.Millisecond)
+			return Outcome{Cause: LostCarrier, Reason: "the caller's line was hung up"}
+		}
+	}, func(r *rig) {
+		r.within(10*time.Second, Listening)
+		r.say("\r\nRING\r\n")
+		r.within(time.Second, Session)
+		r.far.SetDCD(false)
+		r.within(carrierPoll+time.Millisecond, HangingUp)
+		r.vanish()
+		r.within(time.Second, Absent)
+		wantCause(t, r.lastEnd(), PortError, "device gone")
+	})
+}
+
 func TestAbsentAtStart(t *testing.T) {
 	bubble(t, FakeOptions{}, func(r *rig) { r.vanish() }, func(r *rig) {
 		r.within(time.Second, Absent)

@@ -62,7 +62,7 @@ func line(name, device, more string) string {
 // users has alice with her password's hash.
 const users = `version: 1
 users:
-  - {name: alice, hash: "$2b$10$Oehc8fvNZk71t8LrFgcaue54OBT4z0vYoocB4b7ZsuPz.W3AfZtwW"}
+  - {name: alice, hash: "$argon2id$v=19$m=19456,t=2,p=1$Ir/EfOTCAFCDtgZ54A4Quw$xMIjYnfXDoYCKiRlFSc2vZwnVUizLtSTuiVlAWWfFgA"}
 `
 
 func (d *daemon) write(name, text string) {
