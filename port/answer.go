@@ -2,6 +2,7 @@ package port
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strconv"
@@ -13,6 +14,9 @@ import (
 // ring looks whether it has rung long enough. (RING.)
 func (l *line) ring(occurrence) {
 	l.in(timeState, ringGap)
+	if l.rings == stormRing {
+		l.event(EventRingStorm, "RING without end", fmt.Sprintf("%d in a row; the line does not answer", l.rings))
+	}
 	if l.rings < l.cfg.rings() || l.refused {
 		return
 	}
@@ -105,6 +109,10 @@ func (l *line) answer(o occurrence) {
 		c.step(ringText(c))
 	}
 	l.call = c
+	l.soon = time.Since(l.goodAt) < goodTime
+	if l.poweredOff() {
+		l.event(EventDSRLow, "DSR is low although a call comes", "answered all the same: dsr: ignore if it is not wired")
+	}
 	if err := l.mgr.observer.Answering(c.ctx, c); err != nil {
 		c.cancel(ErrClosed)
 		l.call = nil
@@ -118,7 +126,9 @@ func (l *line) answer(o occurrence) {
 	l.dirty = true
 	c.observed = true
 	if l.cfg.direct() {
-		l.failures, l.tries = 0, 0
+		if l.vain == 0 && !l.echoed {
+			l.failures, l.tries = 0, 0
+		}
 		if l.dcd.usable {
 			l.obeyCarrier()
 		}
@@ -232,6 +242,11 @@ func (l *line) lookAtCall() {
 	}
 	if l.state == Dialog && c.letIn.Load() {
 		l.post(evLetIn, "")
+	}
+	if c.echo.looped.Load() && l.state == Dialog {
+		l.event(EventEchoLoop, "what the line sent came back", "the call is ended")
+		l.post(evLoop, "echo loop: what the line sent came back: the far end prompts, or is wired back")
+		return
 	}
 	if c.breaks.Load() > 0 && !c.broken {
 		c.broken = true

@@ -14,8 +14,8 @@ import (
 
 // Handler is called on a goroutine of its own for every answered call. When it returns, the line is hung up.
 //
-// ctx ends when the call does; context.Cause then is one of ErrCarrierLost, ErrDeviceGone, ErrHangup, ErrReset, ErrRemoved and
-// ErrShutdown. After ErrShutdown the Call works on for a short grace, so that the caller can be told; after any other cause Read
+// ctx ends when the call does; context.Cause then is one of ErrCarrierLost, ErrDeviceGone, ErrHangup, ErrReset, ErrRemoved,
+// ErrEchoLoop and ErrShutdown. After ErrShutdown the Call works on for a short grace, so that the caller can be told; after any other cause Read
 // and Write fail at once with that cause. ServeCall must return soon after (LineConfig.HandlerGrace); otherwise the line closes the
 // device and goes on without it. A panic is recovered and ends the call with NASError.
 type Handler interface {
@@ -51,6 +51,8 @@ var (
 	ErrShutdown = errors.New("service stops")
 	// ErrRemoved: a reload removed or changed the line.
 	ErrRemoved = errors.New("line removed or changed by a reload")
+	// ErrEchoLoop: what the line sends comes back.
+	ErrEchoLoop = errors.New("echo loop")
 	// ErrOverdue: the call outlived the longest time its state may take.
 	ErrOverdue = errors.New("call outlived its deadline")
 )
@@ -118,6 +120,7 @@ type Call struct {
 	unread  atomic.Int32 // len(typed)
 	fault   atomic.Pointer[error]
 	tail    tailWatch
+	echo    echoWatch
 	guard   escapeGuard   // Write's
 	breaks  atomic.Uint64 // escape sequences that the guard broke
 	dropLF  bool          // the LF of CONNECT's line end may still come; the reader's own once served
@@ -177,6 +180,9 @@ func (c *Call) Read(p []byte) (int, error) {
 		if c.tail.received(p[:n]) {
 			c.wakeLine()
 		}
+		if !c.letIn.Load() && c.echo.received(p[:n]) {
+			c.wakeLine()
+		}
 	}
 	if err != nil {
 		err = c.failed(err)
@@ -196,6 +202,9 @@ func (c *Call) Write(p []byte) (int, error) {
 	if n > 0 {
 		c.out.Add(uint64(n))
 		c.tail.sent()
+		if !c.letIn.Load() {
+			c.echo.sent(p[:n])
+		}
 	}
 	if err != nil {
 		err = c.failed(err)

@@ -51,7 +51,7 @@ func (l *line) carrierBefore() {
 	l.dcd.tells = l.dcd.low
 	if high && l.mode() == CarrierRequired && !l.dcd.told {
 		l.dcd.told = true
-		l.logAt(slog.LevelWarn, "DCD was high before the call: it does not show whether the modem has hung up")
+		l.event(EventStuckDCD, "DCD was high before the call", "it does not show whether the modem has hung up")
 	}
 }
 
@@ -126,6 +126,9 @@ func (l *line) carrierInCall() {
 	switch {
 	case err != nil && !errors.Is(err, errors.ErrUnsupported):
 		l.callBroke(err)
+	case err == nil && s.DCD && l.dcd.usable && l.dsrShowsOff(s):
+		l.event(EventDSRLow, dsrLow, "the call is ended")
+		l.post(evCarrierLost, dsrLow)
 	case err == nil && s.DCD && l.dcd.usable:
 		l.in(timePoll, carrierPoll)
 	case err == nil && s.DCD:

@@ -50,6 +50,8 @@ type LineConfig struct {
 	IdleProbe time.Duration
 	// Recovery is the longest wait between two tries to bring a failed or absent line back; 0 means the defaults.
 	Recovery time.Duration
+	// DSR says what a low DSR means; "" is auto.
+	DSR DSRMode
 	// QuarantineAfter is how many failures in a row put the line into quarantine; 0 means 6.
 	QuarantineAfter int
 	// Maintenance is the window in which the line takes no new calls; nil for none.
@@ -165,6 +167,11 @@ func (c *LineConfig) check() error {
 	case "", CarrierAuto, CarrierRequired, CarrierIgnore:
 	default:
 		return fmt.Errorf("line %s: carrier %q: allowed are auto, required, ignore", c.Name, c.Carrier)
+	}
+	switch c.DSR {
+	case "", DSRAuto, DSRRequired, DSRIgnore:
+	default:
+		return fmt.Errorf("line %s: dsr %q: allowed are auto, required, ignore", c.Name, c.DSR)
 	}
 	switch c.Parity {
 	case "", "none", "even", "odd", "mark", "space":

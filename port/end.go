@@ -15,6 +15,7 @@ var endings = []struct {
 }{
 	{evCarrierLost, ErrCarrierLost, LostCarrier, "carrier lost"},
 	{evGone, ErrDeviceGone, PortError, "device gone"},
+	{evLoop, ErrEchoLoop, UserError, "what the line sent came back"},
 	{evHangup, ErrHangup, AdminReset, "hung up by the operator"},
 	{evRestart, ErrReset, AdminReset, "line reset by the operator"},
 	{evDisable, ErrHangup, AdminReset, "line disabled by the operator"},

@@ -2,6 +2,7 @@ package port
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -133,6 +134,9 @@ func (l *line) drain() {
 	n, err := l.tty.dev.OutQueue()
 	if err != nil || n == 0 || time.Since(l.hang.began) >= drainTime {
 		l.hang.empty = err == nil && n == 0
+		if n > 0 && l.ctsLow() {
+			l.event(EventCTSLow, ctsLow, fmt.Sprintf("%d bytes at the end of a call are dropped", n))
+		}
 		l.drained()
 		return
 	}

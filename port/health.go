@@ -44,10 +44,12 @@ const (
 	EventDiagnostics = "diagnostics" // what the modem says of the last call
 )
 
-// Bounds of the telling of events.
+// Bounds of the telling of events. A kind and text that was told is counted for eventGap before it is told again, and for twice as long
+// each time that it goes on, up to eventMost.
 const (
-	eventGap  = time.Minute // a kind and text that was told is counted for so long before it is told again
-	eventKeep = 64          // how many kinds and texts are remembered
+	eventGap  = time.Minute
+	eventMost = time.Hour
+	eventKeep = 64 // how many kinds and texts are remembered
 )
 
 // eventKey is what makes two events the same.
@@ -55,12 +57,13 @@ type eventKey struct{ kind, text string }
 
 // eventCount is what is remembered of an event that was told.
 type eventCount struct {
-	told time.Time // when it was last told
-	held LineEvent // what has not been told since; Count 0 for nothing
+	told time.Time     // when it was last told
+	gap  time.Duration // how long it is counted after that
+	held LineEvent     // what has not been told since; Count 0 for nothing
 }
 
-// event makes an event known: to the log, to the observer and in the chain of the present call. The same kind and text is told at most
-// once in eventGap, and counted in between; what varies belongs into result.
+// event makes an event known: to the log, to the observer and in the chain of the present call. The same kind and text is not told again
+// for a while, and counted in between; what varies belongs into result.
 func (l *line) event(kind, text, result string) {
 	now := time.Now()
 	if l.call != nil {
@@ -77,15 +80,18 @@ func (l *line) event(kind, text, result string) {
 		l.events[key] = c
 	}
 	c.held = LineEvent{Line: l.cfg.Name, At: now, Kind: kind, Text: text, Result: result, Count: c.held.Count + 1}
-	if c.told.IsZero() || now.Sub(c.told) >= eventGap {
+	if now.Sub(c.told) >= c.gap {
+		if c.held.Count == 1 { // it has not gone on meanwhile
+			c.gap = 0
+		}
 		l.tellEvent(c, now)
 	}
 }
 
-// tellHeld tells what has been counted for eventGap or longer, or all that has been counted, and forgets it.
+// tellHeld tells what has been counted long enough, or all that has been counted, and forgets it.
 func (l *line) tellHeld(now time.Time, all bool) {
 	for key, c := range l.events {
-		if !all && now.Sub(c.told) < eventGap {
+		if !all && now.Sub(c.told) < c.gap {
 			continue
 		}
 		if c.held.Count > 0 {
@@ -98,7 +104,7 @@ func (l *line) tellHeld(now time.Time, all bool) {
 // tellEvent tells one event.
 func (l *line) tellEvent(c *eventCount, now time.Time) {
 	e := c.held
-	c.told, c.held = now, LineEvent{}
+	c.told, c.held, c.gap = now, LineEvent{}, min(eventMost, max(eventGap, 2*c.gap))
 	l.logAt(slog.LevelInfo, "line event", "kind", e.Kind, "what", e.Text, "result", e.Result, "count", e.Count)
 	l.mgr.observer.LineEvent(e)
 }

@@ -52,6 +52,8 @@ func (l *line) tryAgain(occurrence) {
 	case l.tty.busy: // nothing has failed: another program has it
 		l.tty.busy = false
 		l.post(evReopen, l.reason)
+	case l.poweredOff(): // nobody hears what the steps send
+		l.post(evFailed, dsrLow)
 	default:
 		l.climb.at = l.climb.from
 		if !l.climbOn() {

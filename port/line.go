@@ -54,6 +54,7 @@ const (
 	evLetIn       event = "let in"
 	evServed      event = "handler returned"
 	evCarrierLost event = "carrier lost"
+	evLoop        event = "echo loop"
 	evIdle        event = "proven idle"
 	evUnset       event = "proven idle, settings lost"
 	evReopen      event = "reopen"
@@ -157,6 +158,7 @@ func transitions() []row {
 		{Answering, evShutdown, HangingUp, (*line).hangUp},
 
 		{Dialog, evLetIn, Session, (*line).letIn},
+		{Dialog, evLoop, HangingUp, (*line).hangUp},
 		{Dialog, evServed, HangingUp, (*line).hangUp},
 		{Dialog, evCarrierLost, HangingUp, (*line).hangUp},
 		{Dialog, evGone, HangingUp, (*line).hangUp},
@@ -237,7 +239,7 @@ func ignored() map[event]string {
 		evGone:  "there is no open device, or it has been noticed already",
 		evCame:  "the line has a device, or waits for something else",
 		evReady: late, evFailed: late, evRings: late, evConnect: late, evNoConnect: late, evLetIn: late, evServed: late,
-		evCarrierLost: late, evIdle: late, evUnset: late, evOff: late, evGiveUp: late,
+		evCarrierLost: late, evIdle: late, evLoop: late, evUnset: late, evOff: late, evGiveUp: late,
 		evRing:     "in a call RING is the modem's affair; without a device there is none",
 		evDeadline: "the state has none",
 		evHangup:   refused, evRestart: refused, evDisable: refused, evDrain: refused, evEnable: refused,
@@ -290,6 +292,7 @@ const (
 	timeStep          // the next step of what the state does
 	timePoll          // the next look at DCD
 	timeWindow        // the next look at the clock for the maintenance window
+	timeRead          // the next read from a line that babbles
 	timeTail          // silence after the modem's own words
 	timeKinds
 )
@@ -336,6 +339,12 @@ type line struct {
 	goodAt     time.Time                // when the line last began to listen
 	noEscape   bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
 	stuckWhy   string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
+	dsrHigh    bool                     // DSR has been seen high since the device came
+	deaf       int                      // hang-ups in a row in which DTR did nothing
+	noise      noise                    // noise.go
+	soon       bool                     // the call began right after the line began to listen
+	vain       int                      // such calls in a row that came to nothing
+	echoed     bool                     // the last call was an echo loop
 	draining   bool                     // the line is disabled when the call is over
 	pending    string                   // what follows when the call is over, for people; "" for nothing special
 	maintained bool                     // maintenance.go: disabled by its window, not by an operator
@@ -374,8 +383,8 @@ func (l *line) run() {
 			return
 		}
 		l.publish()
-		l.setTimer()
 		l.readOn()
+		l.setTimer()
 		if l.sleep() {
 			return
 		}
@@ -544,6 +553,7 @@ func (l *line) expired() {
 		l.tailDue()
 	case timeWindow:
 		l.windowDue()
+	case timeRead: // readOn reads
 	}
 }
 

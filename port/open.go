@@ -137,6 +137,7 @@ func (l *line) prepare() error {
 			return err
 		}
 	}
+	l.poweredOff() // seen high, it can tell later
 	return nil
 }
 
@@ -260,6 +261,11 @@ func (l *line) listen(occurrence) {
 
 // probeIdle asks an idle modem whether it still answers. (Deadline of listening.)
 func (l *line) probeIdle(occurrence) {
+	if l.poweredOff() {
+		l.event(EventProbe, "the idle probe failed", dsrLow)
+		l.post(evFailed, dsrLow)
+		return
+	}
 	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}})
 }
 
@@ -304,6 +310,9 @@ func (l *line) scriptOver(err error) {
 	case l.state == Recovering:
 		l.rungOver(l.unlessItRings(err))
 	case err != nil:
+		if l.state == Listening {
+			l.event(EventProbe, "the idle probe failed", err.Error())
+		}
 		l.climb.refused = obeyed(err)
 		l.post(evFailed, err.Error())
 	case l.state == Initializing && l.testing:

@@ -71,6 +71,10 @@ func (l *line) notIdle(why string) {
 		l.note("the device is closed and opened")
 		l.openAnew()
 	default:
+		l.heededDTR(false)
+		if l.inCall() {
+			l.event(EventStuckDCD, "DCD is still high after the hang-up", why)
+		}
 		l.stuckWhy = l.stuckText()
 		l.post(evFailed, why)
 	}
@@ -159,10 +163,33 @@ func (l *line) idle() {
 	l.in(timeStep, 0)
 	l.in(timePoll, 0)
 	l.hang.phase = phaseDone
+	l.heededDTR(!l.hang.escaped)
 	l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
-	if l.hang.unset {
+	why := l.countVain()
+	l.echoed = l.call != nil && l.call.echo.looped.Load()
+	if why != "" {
+		l.post(evFailed, why)
+	} else if l.hang.unset {
 		l.post(evUnset, "the modem lost its settings")
 	} else {
 		l.post(evIdle, "")
+	}
+}
+
+// deafHangups is how many hang-ups in a row make a modem one that ignores DTR.
+const deafHangups = 3
+
+// heededDTR learns whether the modem hangs up when DTR drops.
+func (l *line) heededDTR(heeded bool) {
+	switch {
+	case l.hang.dtrLow.IsZero() || l.cfg.direct() || l.dtrIgnored():
+		return
+	case heeded:
+		l.deaf = 0
+		return
+	}
+	if l.deaf++; l.deaf >= deafHangups {
+		l.event(EventDTRIgnored, "the modem does not hang up when DTR drops", fmt.Sprintf(
+			"%d calls in a row ended otherwise or not at all: wire DTR, and have the modem hang up on it (&D2)", l.deaf))
 	}
 }

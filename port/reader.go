@@ -33,6 +33,9 @@ func (l *line) readOn() {
 	if t.reading || t.dev == nil || l.lent || l.state == Answering && l.call != nil && l.call.connected {
 		return
 	}
+	if l.readLater() {
+		return
+	}
 	if !t.reader {
 		t.reader = true
 		go l.reader()
@@ -65,6 +68,7 @@ func (l *line) received(r chunk) {
 	}
 	if len(r.data) > 0 {
 		l.input(r.data)
+		l.heardNoise(len(r.data))
 	}
 	switch {
 	case r.err == nil || r.dev != l.tty.dev:

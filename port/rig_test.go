@@ -279,6 +279,7 @@ type fakeModem struct {
 	stuck    bool           // DCD stays high whatever happens
 	drops    int            // does not notice so many drops of DTR
 	escapes  bool           // goes to command mode when DTR drops, and keeps the call (&D1)
+	getty    bool           // it is no modem: it echoes what it gets, and prompts after each line
 	wakes    string         // what makes a mute modem speak again: a command, or "DTR" and the number of the drop
 	parrot   string         // what the caller types at each command that is sent as data
 	onData   func(p []byte) // told what is sent as data
@@ -355,6 +356,14 @@ func (m *fakeModem) read() {
 		m.mu.Lock()
 		if m.wakes != "" && strings.Contains(string(buf[:n]), m.wakes) {
 			m.mute = false
+		}
+		if m.getty {
+			_, _ = m.far.Write(buf[:n])
+			if bytes.Contains(buf[:n], []byte("\r")) {
+				_, _ = m.far.Write([]byte("\r\nlogin: "))
+			}
+			m.mu.Unlock()
+			continue
 		}
 		if m.online {
 			m.data.Write(buf[:n])

@@ -36,7 +36,7 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
 			HandlerGrace: handlerGrace(h.config, l), Policy: policyOf(l),
 			Autobaud: port.AutobaudMode(l.Autobaud), Speeds: l.Speeds, QuarantineAfter: l.QuarantineAfter,
-			Maintenance: maintenance(l.Maintenance),
+			Maintenance: maintenance(l.Maintenance), DSR: port.DSRMode(l.DSR),
 		}
 		for _, name := range l.Dialogs() {
 			if d := h.dialogs[name]; d != nil && d.err != nil && cfg.OutOfService == "" {
