@@ -28,7 +28,7 @@ type Profile struct {
 	// Init sets the modem up, one command at a time, in this order. The first required one that fails fails the whole.
 	Init []Step `yaml:"init,omitempty"`
 	// ReadBack are questions asked after Init, whose answers show that the modem really took what it was told. One that does not fit is a
-	// warning that names it, never a failure. Carried, not used yet.
+	// warning that names it, never a failure. What S2 says is asked in any case where EscapeOff sets it.
 	ReadBack []ReadBack `yaml:"read_back,omitempty"`
 	// CommandDelay is kept after every answer before the next command goes out. 0 is none; slow modems need 50 ms to 100 ms.
 	CommandDelay Duration `yaml:"command_delay"`

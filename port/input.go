@@ -54,6 +54,9 @@ func (l *line) heard(text string) {
 	if l.hang.phase == phaseProbe && r.Kind == modem.None && text == "AT" {
 		l.hang.unset = true // an echo: the modem was reset
 	}
+	if (r.Kind == modem.None || r.Kind == modem.Info) && l.readBackLine(text) {
+		return
+	}
 	if l.script != nil {
 		l.act(l.script.OnResult(r))
 	}

@@ -334,6 +334,7 @@ type line struct {
 	hang       hangup                   // hangup.go: where the hang-up is
 	dcd        carrier                  // carrier.go
 	auto       autobaud                 // autobaud.go
+	back       readBack                 // readback.go
 	tries      int                      // opens in a row that found no device, or a busy one
 	failures   int                      // recoveries in a row that did not help
 	goodAt     time.Time                // when the line last began to listen

@@ -174,6 +174,7 @@ func (l *line) initialise(occurrence) {
 		l.post(evReady, "")
 		return
 	}
+	l.back.ask = nil
 	l.startScript(initSteps(l.cfg.Profile))
 }
 
@@ -181,11 +182,23 @@ func (l *line) initialise(occurrence) {
 func (l *line) setUp(refused []*modem.StepError) {
 	off := l.cfg.Profile.EscapeOff
 	l.noEscape = off != "" && !slices.ContainsFunc(refused, func(e *modem.StepError) bool { return e.Step.Send == off })
+	if off != "" && !l.noEscape {
+		l.event(EventEscape, "the modem does not take "+off+": its escape is on", "what is sent to callers is broken in time all the same")
+	}
 	if l.inCall() {
 		l.stuckWhy = l.stuckText()
 		l.post(evFailed, "the modem is set up but still in a call")
 		return
 	}
+	l.noEscape = l.noEscape && !l.back.escapeOn
+	l.back.ask = questions(l.cfg.Profile)
+	if !l.readBackNext() {
+		l.isSetUp()
+	}
+}
+
+// isSetUp ends the set-up.
+func (l *line) isSetUp() {
 	if l.retest {
 		l.testIdle()
 		return
@@ -318,6 +331,8 @@ func (l *line) scriptOver(err error) {
 	case l.state == Initializing && l.testing:
 		l.testing = false
 		l.post(evReady, "")
+	case l.state == Initializing && len(l.back.ask) > 0:
+		l.readBackOver(script.Refused())
 	case l.state == Initializing:
 		l.setUp(script.Refused())
 	case l.state == Listening:

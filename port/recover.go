@@ -52,7 +52,7 @@ func (l *line) missing(o occurrence) {
 	l.tty.absent = true
 	// Whatever rang went with the device, and another one may come.
 	l.rings, l.ids = 0, nil
-	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh = false, false, "", false
+	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back = false, false, "", false, readBack{}
 	l.forgive()
 	l.in(timeState, l.absentTime())
 	if l.tries == 0 {
@@ -111,7 +111,7 @@ func (l *line) closeDown(o occurrence) {
 		l.tty.notBefore = time.Time{} // no call: DTR need not be seen low
 	}
 	l.rings, l.ids, l.failures, l.tries = 0, nil, 0, 0
-	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh = false, false, "", false
+	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back = false, false, "", false, readBack{}
 	l.deaf, l.vain, l.echoed = 0, 0, false
 	l.hang, l.climb, l.retest, l.probation = hangup{}, climb{}, false, false
 	l.draining, l.pending, l.maintained = false, "", false
