@@ -35,12 +35,36 @@ type familyCase struct {
 func families() []familyCase {
 	return []familyCase{
 		{"generic", "generic", modem.Connect{Rate: 31200, TxRate: 31200, RxRate: 33600, DTERate: 115200, Modulation: "V34", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
+		{"conexant-cx93010", "conexant-cx93010", modem.Connect{Rate: 33600, TxRate: 33600, RxRate: 48000, DTERate: 115200, Modulation: "V92", Protocol: "LAPM", Compression: "V44"}, true, false, false, ""},
+		{"elsa-microlink", "elsa-microlink", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Modulation: "V34", Protocol: "REL"}, false, true, false, ""},
+		{"hayes-optima", "hayes-optima", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Protocol: "LAPM", Compression: "V42BIS"}, false, false, false, ""},
+		{"iaxmodem", "iaxmodem", modem.Connect{}, true, true, false, ""},
+		{"iridium", "iridium", modem.Connect{Rate: 9600, TxRate: 9600, RxRate: 9600}, false, false, false, ""},
+		{"isdn-ta", "isdn-ta", modem.Connect{Rate: 64000, TxRate: 64000, RxRate: 64000, Protocol: "X75"}, false, false, false, ""},
+		{"lucent-agere", "lucent-agere", modem.Connect{Rate: 31200, TxRate: 31200, RxRate: 49333, DTERate: 115200, Modulation: "V90", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
+		{"microcom", "microcom", modem.Connect{Rate: 14400, TxRate: 14400, RxRate: 14400, Protocol: "REL"}, false, false, true, ""},
+		{"multitech-mt2834", "multitech-mt2834", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Protocol: "LAPM"}, false, false, true, ""},
+		{"multitech-mt5634", "multitech-mt5634", modem.Connect{Rate: 31200, TxRate: 31200, RxRate: 45333, DTERate: 115200, Modulation: "V90", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
+		{"rockwell-rc288", "rockwell-rc288", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
+		{"supra", "supra", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
+		{"telebit", "telebit", modem.Connect{Rate: 14400, TxRate: 14400, RxRate: 14400}, false, false, true, ""},
+		{"telit", "telit", modem.Connect{Rate: 9600, TxRate: 9600, RxRate: 9600}, false, false, false, ""},
+		{"usr-5637", "usr-5637", modem.Connect{Rate: 49333, TxRate: 49333, RxRate: 49333, Modulation: "V92", Protocol: "LAPM", Compression: "V44"}, true, false, false, ""},
+		{"usr-courier", "usr-courier", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Modulation: "V34", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
+		{"usr-sportster", "usr-sportster", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Modulation: "V34", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
+		{"zyxel-2864", "zyxel-2864", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Modulation: "V34", Compression: "V42BIS"}, false, true, false, ""},
+		{"zyxel-u1496", "zyxel-u1496", modem.Connect{Rate: 14400, TxRate: 14400, RxRate: 14400, DTERate: 38400, Modulation: "V32BIS", Compression: "V42BIS"}, true, false, false, ""},
+		{"quectel", "telit", modem.Connect{Rate: 9600, TxRate: 9600, RxRate: 9600}, false, false, false, ""},
+		{"sierra", "telit", modem.Connect{Rate: 9600, TxRate: 9600, RxRate: 9600}, false, false, false, ""},
 	}
 }
 
 // withoutPersonality are the profiles that have no virtual modem, each with the reason.
 func withoutPersonality() map[string]string {
-	return map[string]string{"none": "no modem: TestDirectPersonalities"}
+	return map[string]string{
+		"none": "no modem: TestDirectPersonalities", "null-modem": "no modem: TestDirectPersonalities", "radio": "no modem: TestDirectPersonalities",
+		"slmodemd": "a modem without DTR and with an escape: only the real program is one",
+	}
 }
 
 // TestEveryProfileHasItsPersonality: no profile goes untested.

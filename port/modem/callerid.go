@@ -147,7 +147,7 @@ func (id *CallerID) setReason(v string) { id.noNumber(v) }
 func (id *CallerID) noNumber(v string) bool {
 	var s CallerStatus
 	switch strings.ToUpper(strings.ReplaceAll(strings.TrimSpace(v), "_", " ")) {
-	case "P", "PRIVATE", "PRIVAT", "ANONYMOUS", "WITHHELD", "RESTRICTED", "BLOCKED":
+	case "P", "PRIVATE", "PRIVAT", "ANONYMOUS", "WITHHELD", "RESTRICTED", "BLOCKED", "0": // 0: isdn4linux, when the network names nobody
 		s = Withheld
 	case "O", "OUT OF AREA", "UNAVAILABLE", "UNKNOWN", "NOT AVAILABLE":
 		s = OutOfArea
