@@ -134,7 +134,7 @@ func TestParseFaults(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	if _, err := hardware.Load("nosuch"); err == nil || !strings.Contains(err.Error(), "generic, none") {
+	if _, err := hardware.Load("nosuch"); err == nil || !strings.Contains(err.Error(), "generic, hayes-optima") {
 		t.Errorf("unknown name: %v", err)
 	}
 	if _, err := hardware.Load(filepath.Join(t.TempDir(), "no.yaml")); err == nil {

@@ -384,4 +384,3 @@ func (r *simRig) end(cause TerminateCause) End {
 		return End{}
 	}
 }
-
