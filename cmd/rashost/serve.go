@@ -117,7 +117,7 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 		logPluginErrors(log, err)
 		return nil, err
 	}
-	logMissing(log, c)
+	logMissing(log, c, launch.Detect())
 	defer func() {
 		if err != nil {
 			h.retire(nil)
@@ -273,12 +273,12 @@ func (d *daemon) install(ctx context.Context, p plan) {
 }
 
 // logMissing says what this machine cannot do to hold plugins that have processes of their own, if there are any.
-func logMissing(log *slog.Logger, c *config.Config) {
+func logMissing(log *slog.Logger, c *config.Config, here launch.Support) {
 	for _, name := range sorted(c.Dialogs) {
 		if !slices.Contains(processKinds, c.Dialogs[name].Plugin) {
 			continue
 		}
-		for _, text := range launch.Detect().Missing() {
+		for _, text := range here.Missing() {
 			log.Warn("plugins: " + text + " (docs/plugin-sandbox.md)")
 		}
 		return

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,14 +24,14 @@ type testCase struct {
 func cases() []testCase {
 	rules := func(s string) []string { return strings.Fields(s) }
 	return []testCase{
-		{"good", rules("B3 B4 C2 C3 E1 E4"), "a good login is a Success that names the user", false, goodLogin},
+		{"good", rules("B3 B4 C2 C3 C4 C5 E1 E4"), "a good login is a Success that names the user", false, goodLogin},
 		{"bad", rules("C3"), "a wrong secret is a Failure with a name", true, badLogin},
 		{"again", rules("B1"), "one caller after the other, good and bad, on one plugin", true, oneAfterTheOther},
 		{"late", rules("E8"), "a closed transaction takes no calls", false, lateCalls},
 		{"typeahead", rules("B6"), "a caller may type ahead", false, typeAhead},
-		{"drop", rules("E6 R7"), "the caller hangs up at every step of a good login", false, dropGood},
-		{"drop-bad", rules("E6 R7"), "the caller hangs up at every step of a bad login", true, dropBad},
-		{"stop", rules("1.12"), "the service stops at every step", false, stopEverywhere},
+		{"drop", rules("E6"), "the caller hangs up at every step of a good login", false, dropGood},
+		{"drop-bad", rules("E6"), "the caller hangs up at every step of a bad login", true, dropBad},
+		{"stop", rules("E6"), "the service stops at every step", false, stopEverywhere},
 		{"silence", rules("C9"), "the caller falls silent at every step", false, silence},
 		{"noise", rules("R9"), "NULs and 8-bit noise at every prompt", false, noise},
 		{"flood", rules("R9"), "1 MiB of noise at every prompt", false, flood},
@@ -44,11 +45,22 @@ func cases() []testCase {
 func (r *run) wantGrant(x *exchange, rule string) {
 	out := x.outcome
 	switch {
+	case x.misreported():
+		// its message says what is wrong, and why the host did not let in
 	case !out.Granted():
 		r.fault(x, rule, "a good login was not let in: %v, %v, %v", out.Verdict, out.Ended, out.Code)
 	case !strings.EqualFold(out.User, x.login.User):
 		r.fault(x, rule, "Success names %s, want %s", quote(out.User), quote(x.login.User))
 	}
+}
+
+// misreported says that a message of the exchange was wrong by itself.
+func (x *exchange) misreported() bool {
+	t, _ := x.seen()
+	return slices.ContainsFunc(slices.Concat(t.before, t.after), func(m plugin.SecurityMessage) bool {
+		_, wrong := messageFault(m)
+		return wrong != ""
+	})
 }
 
 // wantRefusal checks the outcome of a bad login.

@@ -2,6 +2,7 @@ package plugintest_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +41,11 @@ const (
 	callsLate
 	flushesInput
 	onceOnly
+	grantsNobody
+	reportsNonsense
+	errorWithoutCode
+	endlessName
+	endlessDomain
 )
 
 // gate is a small correct plugin: name, password, verdict. With a fault, it is correct but for that.
@@ -167,6 +173,14 @@ func (t *talk) report(verdict plugin.Verdict, user string) {
 		if verdict == plugin.Failure {
 			verdict, code = plugin.Error, plugin.ErrorAuthenticationFailure
 		}
+	case grantsNobody:
+		user = ""
+	case reportsNonsense:
+		verdict = 7
+	case errorWithoutCode:
+		verdict = plugin.Error
+	case endlessName:
+		user = strings.Repeat("x", plugin.UserNameSize)
 	case failureUnnamed:
 		if verdict == plugin.Failure {
 			user = ""
@@ -180,6 +194,9 @@ func (t *talk) report(verdict plugin.Verdict, user string) {
 		t.g.mu.Unlock()
 	}
 	msg := plugin.NewMessage(t.b.HPort, verdict, code, user, "")
+	if t.g.fault == endlessDomain {
+		copy(msg.Domain[:], strings.Repeat("x", len(msg.Domain)))
+	}
 	t.g.mu.Lock()
 	if _, open := t.g.open[t.b.HPort]; open {
 		t.g.last[t.b.HPort] = msg

@@ -171,7 +171,7 @@ func (c testCase) runIn(t *testing.T, s Subject, report func(Result)) {
 func (c testCase) run(s Subject) Result {
 	res := Result{Case: c.name, Rules: c.rules, Title: c.title, Skipped: s.Skip[c.name]}
 	if res.Skipped == "" && c.needsBad && s.Bad == nil {
-		res.Skipped = "the plugin refuses nobody"
+		res.Skipped = "no login that is refused was given"
 	}
 	if res.Skipped != "" {
 		return res

@@ -1,6 +1,7 @@
 package plugintest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -220,5 +221,24 @@ func (r *run) verifyCompletes(x *exchange, t tx) {
 		if m.HPort != t.hport {
 			r.fault(x, "C1", "Complete named HPORT %d, want %d", m.HPort, t.hport)
 		}
+		if rule, wrong := messageFault(m); wrong != "" {
+			r.fault(x, rule, "%s", wrong)
+		}
 	}
+}
+
+// messageFault says what is wrong with a message by itself, and by which rule; "" for nothing.
+func messageFault(m plugin.SecurityMessage) (rule, wrong string) {
+	user, _, nul := bytes.Cut(m.UserName[:], []byte{0})
+	switch {
+	case m.MsgID < plugin.Success || m.MsgID > plugin.Error:
+		return "C4", fmt.Sprintf("Complete reported message %d; there are Success, Failure and Error", m.MsgID)
+	case m.MsgID == plugin.Error && m.Error == plugin.NoError:
+		return "C4", "Complete reported Error without a code"
+	case !nul || bytes.IndexByte(m.Domain[:], 0) < 0:
+		return "C5", "Complete reported a name or a domain without a NUL"
+	case m.MsgID == plugin.Success && len(user) == 0:
+		return "C3", "Complete reported Success without a name"
+	}
+	return "", ""
 }

@@ -145,6 +145,30 @@ func TestLockout(t *testing.T) {
 	}
 }
 
+// judges counts what lock-out is asked.
+type judges struct{ asked []bool }
+
+func (j *judges) Judge(_, _ string, matched bool) bool {
+	j.asked = append(j.asked, matched)
+	return false
+}
+
+// A locked account costs one judgement whether the password is right or wrong: each rewrites the state on disk.
+func TestLockedOutCostsTheSame(t *testing.T) {
+	for secret, want := range map[string]bool{"sesame": true, "wrong": false} {
+		bubble(t, everything, func(s *plugin.Setup) { s.Attempts = 1 }, func(r *rig) {
+			j := &judges{}
+			r.Plugin.lockout = j
+			c := r.dial("")
+			c.say("AUTH PLAIN " + b64("\x00alice\x00"+secret) + "\r\n")
+			c.ends(plugin.Failure, "alice")
+			if len(j.asked) != 1 || j.asked[0] != want {
+				t.Errorf("%s: lock-out was asked %v", secret, j.asked)
+			}
+		})
+	}
+}
+
 // What is not about the secret does not lock anybody out.
 func TestTemporaryFailuresDoNotCount(t *testing.T) {
 	bubble(t, everything, func(s *plugin.Setup) { s.LockoutDenials, s.Attempts = 2, 6 }, func(r *rig) {

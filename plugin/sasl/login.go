@@ -72,7 +72,7 @@ func (s *session) stepped(out []byte, code exchange.Code, detail string) (string
 		return "", over
 	case code == exchange.SASL_OK || code == exchange.SASL_CONTINUE && s.proves(out):
 		if !s.unlocked() {
-			return s.failed(exchange.SASL_BADAUTH, replyDenied, "locked out")
+			return s.refused(exchange.SASL_BADAUTH, replyDenied, "locked out")
 		}
 	}
 	switch code {
@@ -98,7 +98,8 @@ func (s *session) proves(out []byte) bool {
 		s.mechanism == "DIGEST-MD5" && bytes.HasPrefix(out, []byte("rspauth="))
 }
 
-// unlocked lets lock-out judge a right answer. Where the server proves itself, that is twice, and the same both times.
+// unlocked lets lock-out judge a right answer. Where the server proves itself, that is twice, and the same both times. When the account is
+// locked out, that has counted the try, as a wrong answer is counted: it must not be judged again.
 func (s *session) unlocked() bool {
 	return s.plugin.lockout == nil || s.plugin.lockout.Judge(s.exchange.Name(), s.call.Line, true)
 }
@@ -116,18 +117,27 @@ func (s *session) grant() (string, state) {
 	return s.wire.text(replyGranted), over
 }
 
-// failed ends an exchange that came to nothing, and counts it.
+// failed ends an exchange that came to nothing. Lock-out counts it, unless the fault is ours.
 func (s *session) failed(code exchange.Code, what reply, detail string) (string, state) {
-	name := ""
-	if s.exchange != nil {
-		name = s.exchange.Name()
+	if name := s.claimed(); name != "" && what != replyTemporary && s.plugin.lockout != nil {
+		s.plugin.lockout.Judge(name, s.call.Line, false)
 	}
+	return s.refused(code, what, detail)
+}
+
+// claimed is the name that the client gave, "" for none.
+func (s *session) claimed() string {
+	if s.exchange == nil {
+		return ""
+	}
+	return s.exchange.Name()
+}
+
+// refused ends an exchange that came to nothing and that lock-out has counted.
+func (s *session) refused(code exchange.Code, what reply, detail string) (string, state) {
 	s.unreliable = what == replyTemporary
-	if name != "" && !s.unreliable {
+	if name := s.claimed(); name != "" && !s.unreliable {
 		s.plugin.attemptLog.Failed(name, s.call.Line)
-		if s.plugin.lockout != nil {
-			s.plugin.lockout.Judge(name, s.call.Line, false)
-		}
 	}
 	s.record(code, detail)
 	s.drop()

@@ -260,7 +260,7 @@ func TestPluginTestCommand(t *testing.T) {
 		}
 		path := h.program("broken.sh", broken)
 		r := commandWithin(t, suite, "", append(as, "--option", `read=["`+h.dir+`"]`, path, guests)...)
-		if r.code != 1 || !contains(r.out, "FAIL  good", "Name: ") {
+		if r.code != 1 || !contains(r.out, "FAIL  good", "C3: Complete reported Success without a name", "Name: ") {
 			t.Errorf("exit %d\n%s%s", r.code, r.out, r.stderr)
 		}
 	})
