@@ -191,24 +191,6 @@ func (p *Plugin) check(ctx context.Context, name string, secret []byte, line str
 	if !ok {
 		return "", false, nil
 	}
-	p.renew(ctx, account, secret)
+	users.Rehash(ctx, p.users, p.hashes, account, secret, p.log)
 	return account.Name, true, nil
-}
-
-// renew gives a user who has just logged in a hash of the default kind and cost, if it is another one. A failure is only logged: the
-// user is who the user is.
-func (p *Plugin) renew(ctx context.Context, account users.Account, secret []byte) {
-	next, err := p.hashes.Renew(ctx, account.Hash, secret)
-	if err == nil && next == "" {
-		return
-	}
-	if err == nil {
-		err = p.users.UpdateHash(ctx, account.Name, account.Hash, next)
-	}
-	kind := p.hashes.Kind(account.Hash)
-	if err != nil {
-		p.log.Warn("password not rehashed", "user", account.Name, "kind", kind, "error", err)
-		return
-	}
-	p.log.Info("password rehashed", "user", account.Name, "from", kind)
 }

@@ -162,11 +162,23 @@ func TestLockedOutCostsTheSame(t *testing.T) {
 			c := r.dial("")
 			c.say("AUTH PLAIN " + b64("\x00alice\x00"+secret) + "\r\n")
 			c.ends(plugin.Failure, "alice")
-			if len(j.asked) != 1 || j.asked[0] != want {
-				t.Errorf("%s: lock-out was asked %v", secret, j.asked)
+			if len(j.asked) != 1 || j.asked[0] != want || r.renewed != 0 {
+				t.Errorf("%s: lock-out was asked %v, %d hashes were renewed", secret, j.asked, r.renewed)
 			}
 		})
 	}
+}
+
+// Only whoever is let in gets a new hash: its work would tell a right password from a wrong one.
+func TestHashIsRenewedOnceLetIn(t *testing.T) {
+	bubble(t, everything, nil, func(r *rig) {
+		c := r.dial("")
+		c.say("AUTH PLAIN " + b64("\x00alice\x00wrong") + "\r\nAUTH PLAIN " + b64("\x00alice\x00sesame") + "\r\n")
+		c.ends(plugin.Success, "Alice")
+		if r.renewed != 1 {
+			t.Errorf("%d renewals", r.renewed)
+		}
+	})
 }
 
 // What is not about the secret does not lock anybody out.

@@ -111,6 +111,7 @@ func (s *session) grant() (string, state) {
 		return s.failed(exchange.SASL_FAIL, replyDenied, "an identity that is no user name")
 	}
 	s.plugin.attemptLog.Succeeded(s.exchange.Name(), s.call.Line)
+	s.exchange.Renew(s.ctx)
 	s.identity, s.unreliable = user, false
 	s.log.Info("sasl login", "mechanism", s.mechanism, "user", user)
 	s.drop()

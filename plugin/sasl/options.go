@@ -39,6 +39,8 @@ type Options struct {
 	// Realm is the realm of DIGEST-MD5, "rashost" when empty. The users' keys belong to it: with another one every password must be set
 	// again.
 	Realm string `yaml:"realm"`
+	// Hosts are the names that DIGEST-MD5's digest-uri may have behind the service; any when empty.
+	Hosts []string `yaml:"hosts"`
 	// Echo shows a person at a terminal the commands that they type, and never what is a secret. Mail clients can't use such a line.
 	Echo bool `yaml:"echo"`
 }
@@ -85,6 +87,11 @@ func (o Options) faults() []error {
 			all = append(all, fmt.Errorf("options: mechanisms: %s stands there twice", m))
 		}
 	}
+	for _, h := range o.Hosts {
+		if !isHostname(h) {
+			all = append(all, fmt.Errorf("options: hosts: %q, allowed are up to %d letters, digits, dots and hyphens", clip(h), maxHostname))
+		}
+	}
 	if !isHostname(o.Hostname) {
 		all = append(all, fmt.Errorf("options: hostname is %q, allowed are up to %d letters, digits, dots and hyphens", clip(o.Hostname), maxHostname))
 	}
@@ -96,6 +103,9 @@ func (o Options) faults() []error {
 
 // warn remarks on mechanisms that work and are unwise.
 func (o Options) warn(say func(text string)) {
+	if len(o.Hosts) > 0 && !slices.Contains(o.Mechanisms, "DIGEST-MD5") {
+		say("sasl: hosts has no effect: it is for DIGEST-MD5, which is not enabled")
+	}
 	for _, m := range o.Mechanisms {
 		switch m {
 		case "PLAIN", "LOGIN":

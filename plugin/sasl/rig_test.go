@@ -159,6 +159,8 @@ func (x *scripted) Identity() (string, bool) {
 func (x *scripted) Name() string { return x.name }
 func (x *scripted) Close()       { x.rig.closed++ }
 
+func (x *scripted) Renew(context.Context) { x.rig.renewed++ }
+
 // nobody stands in for the user file.
 type nobody struct{}
 
@@ -192,6 +194,7 @@ type rig struct {
 	starts   []start
 	seen     [][]byte
 	closed   int
+	renewed  int
 }
 
 // bubble runs f with a plugin on scripted exchanges, on a trusted line.
@@ -202,7 +205,7 @@ func bubble(t *testing.T, options string, edit func(s *plugin.Setup), f func(r *
 		edit(&s)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		p, err := newPlugin(s, users.NewHashes)
+		p, err := newPlugin(s, users.NewHashes, users.NewAttempts(0, nil))
 		if err != nil {
 			t.Fatal(err)
 		}

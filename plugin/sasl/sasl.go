@@ -62,13 +62,16 @@ func Needs(decode func(into any) error) (file string, v users.Verifiers, err err
 
 // New makes the plugin of one dialog; it is a plugin.Factory. Where several dialogs check passwords, NewFactory keeps the number of
 // hashes bounded over all of them.
-func New(s plugin.Setup) (plugin.Plugin, error) { return NewFactory(users.NewHashes)(s) }
+func New(s plugin.Setup) (plugin.Plugin, error) {
+	return NewFactory(users.NewHashes, users.NewAttempts(0, nil))(s)
+}
 
 // NewFactory returns a plugin.Factory whose plugins compute their hashes with what shared returns, which it asks for when the first is
-// made: with one *users.Hashes for all plugins, they compute at most one hash per core at a time together.
-func NewFactory(shared func() (*users.Hashes, error)) plugin.Factory {
+// made: with one *users.Hashes for all plugins, they compute at most one hash per core at a time together. Failures of a name count in
+// attempts, over all of them.
+func NewFactory(shared func() (*users.Hashes, error), attempts *users.Attempts) plugin.Factory {
 	return func(s plugin.Setup) (plugin.Plugin, error) {
-		p, err := newPlugin(s, shared)
+		p, err := newPlugin(s, shared, attempts)
 		if err != nil {
 			return nil, err // not p: a nil *Plugin in a Plugin is not nil
 		}
@@ -77,8 +80,8 @@ func NewFactory(shared func() (*users.Hashes, error)) plugin.Factory {
 }
 
 // newPlugin checks the settings and reads the files. hashes is asked only when a mechanism needs them.
-func newPlugin(s plugin.Setup, hashes func() (*users.Hashes, error)) (*Plugin, error) {
-	p := &Plugin{log: s.Log, attempts: s.Attempts, timeout: time.Duration(s.Timeout) * time.Second, attemptLog: users.NewAttempts(0, nil)}
+func newPlugin(s plugin.Setup, hashes func() (*users.Hashes, error), attempts attemptLog) (*Plugin, error) {
+	p := &Plugin{log: s.Log, attempts: s.Attempts, timeout: time.Duration(s.Timeout) * time.Second, attemptLog: attempts}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -139,13 +142,16 @@ func (p *Plugin) open(s plugin.Setup, hashes func() (*users.Hashes, error)) erro
 		}
 		p.lockout = l
 	}
-	config := exchange.Config{Accounts: store, Mechanisms: p.options.Mechanisms, Realm: p.options.Realm, Log: p.log}
+	config := exchange.Config{Accounts: store, Mechanisms: p.options.Mechanisms, Realm: p.options.Realm, Hosts: p.options.Hosts, Log: p.log}
 	if p.options.verifiers().Hash {
 		h, err := hashes()
 		if err != nil {
 			return fault("%w", err)
 		}
 		config.Passwords = h
+		config.Rehash = func(ctx context.Context, a users.Account, secret []byte) {
+			users.Rehash(ctx, store, h, a, secret, p.log)
+		}
 	}
 	fake := fakeKey{dir: s.StateDir}
 	p.newExchange = func(call plugin.Call, service string) (exchanger, error) {

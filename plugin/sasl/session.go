@@ -28,6 +28,7 @@ type exchanger interface {
 	Start(ctx context.Context, mechanism string, initial []byte) (out []byte, code exchange.Code, detail string)
 	Step(ctx context.Context, in []byte) (out []byte, code exchange.Code, detail string)
 	Identity() (user string, ok bool)
+	Renew(ctx context.Context)
 	Name() string
 	Close()
 }

@@ -41,6 +41,7 @@ func (x *rfc5034) Step(_ context.Context, in []byte) ([]byte, exchange.Code, str
 
 func (x *rfc5034) Identity() (string, bool) { return "chris", x.step == 2 }
 func (x *rfc5034) Name() string             { return "chris" }
+func (x *rfc5034) Renew(context.Context)    {}
 func (x *rfc5034) Close()                   {}
 
 // RFC 5034, section 6, byte by byte as printed. That the exchange computes these messages is tested there.

@@ -29,13 +29,16 @@ func TestRepeatedFailuresSlowDown(t *testing.T) {
 	for range 1000 {
 		a.Failed("alice", "modem1")
 	}
-	if got := a.Delay("ALICE", "modem1"); got != maxDelay {
+	if got := a.Delay("ALICE", "modem1"); got != mostOnLine {
 		t.Errorf("after 1000 failures, in other case: %v", got)
 	}
-	for _, other := range [][2]string{{"alice", "modem2"}, {"bob", "modem1"}, {"alicemodem1", ""}} {
+	for _, other := range [][2]string{{"bob", "modem1"}, {"alicemodem1", "x"}} {
 		if got := a.Delay(other[0], other[1]); got != 0 {
 			t.Errorf("%v pays for it: %v", other, got)
 		}
+	}
+	if got := a.Delay("alice", "modem2"); got != mostEverywhere {
+		t.Errorf("on a line without failures: %v", got)
 	}
 	a.Succeeded("Alice", "modem1")
 	if got := a.Delay("alice", "modem1"); got != 0 {
@@ -44,6 +47,29 @@ func TestRepeatedFailuresSlowDown(t *testing.T) {
 	a.Failed("alice", "modem1")
 	if got := a.Delay("alice", "modem1"); got != 0 {
 		t.Errorf("the failures before the success still count: %v", got)
+	}
+}
+
+// A guesser with many lines has not many times as many free tries: failures on all lines together slow the name down too, later and less.
+func TestFailuresOnAllLinesSlowDown(t *testing.T) {
+	a, clock := newAttempts(0)
+	tries := 0
+	for line := range 100 {
+		name := fmt.Sprint("modem", line)
+		for range freeOnLine {
+			if d := a.Delay("alice", name); d > 0 {
+				clock.now = clock.now.Add(d)
+			}
+			a.Failed("alice", name)
+			tries++
+		}
+	}
+	took := clock.now.Sub(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	if want := time.Duration(tries-freeEverywhere-5) * mostEverywhere; took < want {
+		t.Errorf("%d tries on 100 lines took %v, want at least %v", tries, took, want)
+	}
+	if d := a.Delay("bob", "modem1"); d != 0 {
+		t.Errorf("another name pays for it: %v", d)
 	}
 }
 
@@ -90,7 +116,7 @@ func TestAttemptsForgetTheOldest(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
 	}
-	if len(a.table) != 2 || a.order.Len() != 2 {
+	if len(a.table) != 4 || a.order.Len() != 4 {
 		t.Errorf("%d and %d pairs are kept", len(a.table), a.order.Len())
 	}
 }
@@ -119,7 +145,7 @@ func TestAttemptsStaySmall(t *testing.T) {
 	if more > 4<<20 {
 		t.Errorf("the heap has grown by %d bytes", more)
 	}
-	if len(a.table) != MaxAttempts {
+	if len(a.table) != 2*MaxAttempts {
 		t.Errorf("%d pairs are kept", len(a.table))
 	}
 	runtime.KeepAlive(a)

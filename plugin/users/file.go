@@ -160,6 +160,9 @@ func (f *File) entry(u Account) Entry {
 	}
 	if u.OTP != nil {
 		e.OTPLeft = u.OTP.Sequence
+		if !u.OTP.ordinary() {
+			marks = append(marks, "the chain of one-time passwords is not like those made here, which shows that the name exists: otp")
+		}
 	}
 	e.Mark = strings.Join(marks, "; ")
 	return e

@@ -146,3 +146,18 @@ func (o OTP) check() error {
 	}
 	return nil
 }
+
+// ordinary says whether a chain looks like one that newOTP makes with the default algorithm, as those that are made up for unknown names
+// do: two letters and five digits, and a number that only goes down.
+func (o *OTP) ordinary() bool {
+	if o.Algorithm != "md5" || o.Sequence > OTPSequence || len(o.Seed) != 7 {
+		return false
+	}
+	for i, c := range []byte(o.Seed) {
+		letter, number := c >= 'a' && c <= 'z', c >= '0' && c <= '9'
+		if i < 2 && !letter || i >= 2 && !number {
+			return false
+		}
+	}
+	return true
+}

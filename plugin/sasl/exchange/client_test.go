@@ -55,7 +55,7 @@ func directives(text string) map[string]string {
 // oneTimeHex is the one-time password with a number, for newBook's users.
 func oneTimeHex(t testing.TB, n int) string {
 	t.Helper()
-	v, err := users.OTPStart("md5", "ke1234", []byte(passPhrase), n)
+	v, err := users.OTPStart("md5", "ke12345", []byte(passPhrase), n)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -245,7 +245,7 @@ func TestOneTimePasswordTakenMeanwhile(t *testing.T) {
 	for _, err := range []error{users.ErrChanged, fmt.Errorf("user: %w", users.ErrNoUser)} {
 		b := newBook(t)
 		b.write = err
-		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 399 ke1234 ext", SASL_CONTINUE, ""},
+		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 399 ke12345 ext", SASL_CONTINUE, ""},
 			turn{"hex:" + oneTimeHex(t, 399), "", SASL_BADAUTH, "first"})
 	}
 	if errors.Is(users.ErrChanged, users.ErrNoUser) {

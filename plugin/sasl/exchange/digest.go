@@ -17,7 +17,7 @@ type digest struct {
 func newDigest(x *Exchange) server {
 	c := x.config
 	return &digest{x: x, server: sspi.NewDigestServer(sspi.DigestConfig{
-		Accounts: c.Accounts, Realm: c.Realm, Service: c.Service, FakeKey: c.FakeKey, Rand: c.Rand, Now: c.Now, Log: c.Log,
+		Accounts: c.Accounts, Realm: c.Realm, Service: c.Service, Hosts: c.Hosts, FakeKey: c.FakeKey, Rand: c.Rand, Now: c.Now, Log: c.Log,
 	})}
 }
 

@@ -45,6 +45,8 @@ type Config struct {
 	Accounts Accounts
 	// Passwords is required for PLAIN and LOGIN.
 	Passwords Passwords
+	// Rehash is told of a user whose password was right, by Renew; nil for nobody.
+	Rehash func(ctx context.Context, a users.Account, secret []byte)
 	// FakeKey makes what a name that is nobody's is told, the same every time (users.FakeKey). Required, at least 16 bytes.
 	FakeKey []byte
 	// Mechanisms are those that are enabled; none when empty.
@@ -52,6 +54,8 @@ type Config struct {
 	// Realm is DIGEST-MD5's, and the host in CRAM-MD5's challenge: printable ASCII without blanks and brackets; "" means "rashost".
 	// Service is the service name in DIGEST-MD5's digest-uri, such as "pop"; DIGEST-MD5 requires it.
 	Realm, Service string
+	// Hosts are the names that digest-uri may have behind the service; any when empty.
+	Hosts []string
 	// CallerID is the number that the network sent, for EXTERNAL; "", "P" (withheld) and "O" (out of area) are none.
 	CallerID string
 	// Trusted says that nobody listens on the line, so that PLAIN and LOGIN may send the password as it is.
@@ -123,6 +127,9 @@ type Exchange struct {
 	state     state
 	name      string // as the client claims
 	user      string // as the accounts spell it; counts with done alone
+
+	secret  []byte        // a password that was right, until Close
+	account users.Account // whose it is
 }
 
 // work is what costs time and what is random. Tests count the one and fix the other.
@@ -278,6 +285,8 @@ func (x *Exchange) Close() {
 		c.close()
 	}
 	x.server = nil
+	clear(x.secret)
+	x.secret, x.account = nil, users.Account{}
 	if x.state != done {
 		x.state = closed
 	}

@@ -38,11 +38,11 @@ func FuzzExchange(f *testing.F) {
 			f.Fatal(err)
 		}
 		a.Digest = append(a.Digest, d)
-		last, err := users.OTPStart("md5", "ke1234", []byte(hidden), 400)
+		last, err := users.OTPStart("md5", "ke12345", []byte(hidden), 400)
 		if err != nil {
 			f.Fatal(err)
 		}
-		a.OTP = &users.OTP{Algorithm: "md5", Seed: "ke1234", Sequence: 400, Last: last}
+		a.OTP = &users.OTP{Algorithm: "md5", Seed: "ke12345", Sequence: 400, Last: last}
 		b.people[name] = a
 	}
 	f.Fuzz(func(t *testing.T, which uint8, initial bool, messages []byte) {

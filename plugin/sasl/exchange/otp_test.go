@@ -111,7 +111,7 @@ func TestOTPRefuses(t *testing.T) {
 	due := oneTimeHex(t, 399)
 	raw, _ := hex.DecodeString(due)
 	words := inWords(raw)
-	before := []turn{{"alice\x00ALICE", "otp-md5 399 ke1234 ext", SASL_CONTINUE, ""}}
+	before := []turn{{"alice\x00ALICE", "otp-md5 399 ke12345 ext", SASL_CONTINUE, ""}}
 	refuse(t, "OTP", before, map[string]one{
 		"empty":                   {"", SASL_BADPROT, "hex:"},
 		"no kind":                 {due, SASL_BADPROT, "hex:"},
@@ -133,7 +133,7 @@ func TestOTPRefuses(t *testing.T) {
 		"not UTF-8":               {"hex:\xff" + due[1:], SASL_BADPROT, "16 hex"},
 		"renewal by half":         {"init-hex:" + due, SASL_BADPROT, "hex:"},
 		"renewal without a value": {"init-hex:" + due + ":md5 499 ke1235:", SASL_BADPROT, "16 hex"},
-		"renewal, old seed":       {"init-hex:" + due + ":md5 499 KE1234:3712dcb4aa5316c1", SASL_BADPROT, "seed"},
+		"renewal, old seed":       {"init-hex:" + due + ":md5 499 KE12345:3712dcb4aa5316c1", SASL_BADPROT, "seed"},
 		"renewal, bad seed":       {"init-hex:" + due + ":md5 499 ke_1235:3712dcb4aa5316c1", SASL_BADPROT, "parameters"},
 		"renewal, long seed":      {"init-hex:" + due + ":md5 499 LengthOfSeventeen:3712dcb4aa5316c1", SASL_BADPROT, "parameters"},
 		"renewal, seed in two":    {"init-hex:" + due + ":md5 499 A Seed:3712dcb4aa5316c1", SASL_BADPROT, "parameters"},
@@ -157,12 +157,12 @@ func TestOTPForms(t *testing.T) {
 	} {
 		b := newBook(t)
 		x := New(config(b))
-		play(t, x, "OTP", turn{"\x00alice", "otp-md5 399 ke1234 ext", SASL_CONTINUE, ""}, turn{answer, "", SASL_OK, ""})
+		play(t, x, "OTP", turn{"\x00alice", "otp-md5 399 ke12345 ext", SASL_CONTINUE, ""}, turn{answer, "", SASL_OK, ""})
 		if user, _ := x.Identity(); user != "Alice" || b.count.updates != 1 {
 			t.Errorf("%q, %d updates", user, b.count.updates)
 		}
-		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 398 ke1234 ext", SASL_CONTINUE, ""}, turn{answer, "", SASL_BADAUTH, "secret"})
-		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 398 ke1234 ext", SASL_CONTINUE, ""},
+		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 398 ke12345 ext", SASL_CONTINUE, ""}, turn{answer, "", SASL_BADAUTH, "secret"})
+		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 398 ke12345 ext", SASL_CONTINUE, ""},
 			turn{"hex:" + oneTimeHex(t, 398), "", SASL_OK, ""})
 	}
 }
@@ -184,7 +184,7 @@ func TestOTPRenewal(t *testing.T) {
 		"init-word: " + inWords(raw) + " : sha1 0200 dog42 :" + strings.ToLower(inWords(value)),
 	} {
 		b := newBook(t)
-		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 399 ke1234 ext", SASL_CONTINUE, ""}, turn{renewal, "", SASL_OK, ""})
+		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 399 ke12345 ext", SASL_CONTINUE, ""}, turn{renewal, "", SASL_OK, ""})
 		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-sha1 199 dog42 ext", SASL_CONTINUE, ""},
 			turn{"hex:" + oneTimeHex(t, 398), "", SASL_BADAUTH, "secret"})
 		play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-sha1 199 dog42 ext", SASL_CONTINUE, ""},
@@ -198,7 +198,7 @@ func TestOTPLastOnes(t *testing.T) {
 	a := b.people["alice"]
 	a.OTP = oneTime(t, 2)
 	b.people["alice"] = a
-	play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 1 ke1234 ext", SASL_CONTINUE, ""}, turn{"hex:" + oneTimeHex(t, 1), "", SASL_OK, ""})
+	play(t, New(config(b)), "OTP", turn{"\x00alice", "otp-md5 1 ke12345 ext", SASL_CONTINUE, ""}, turn{"hex:" + oneTimeHex(t, 1), "", SASL_OK, ""})
 	for _, answer := range []string{oneTimeHex(t, 0), oneTimeHex(t, 1)} {
 		x := New(config(b))
 		if heard := begin(t, x, "OTP", []byte("\x00alice")); !otpForm.MatchString(heard) {

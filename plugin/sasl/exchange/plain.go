@@ -84,5 +84,17 @@ func (x *Exchange) password(ctx context.Context, authzid, name string, secret []
 	case good && !actsAs(authzid, name):
 		return nil, SASL_NOAUTHZ, ""
 	}
-	return x.judge(c, good, nil)
+	out, code, detail := x.judge(c, good, nil)
+	if code == SASL_OK {
+		x.account, x.secret = c.account, bytes.Clone(secret)
+	}
+	return out, code, detail
+}
+
+// Renew hands a password that was right to Config.Rehash. It belongs behind everything that may still refuse the login, because its work
+// would tell a right password from a wrong one.
+func (x *Exchange) Renew(ctx context.Context) {
+	if x.state == done && x.secret != nil && x.config.Rehash != nil {
+		x.config.Rehash(ctx, x.account, x.secret)
+	}
 }

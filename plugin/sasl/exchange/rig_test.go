@@ -105,11 +105,11 @@ func keys(t testing.TB, mechanism, secret string) users.SCRAMKeys {
 // oneTime is a state whose last one-time password had the number n.
 func oneTime(t testing.TB, n int) *users.OTP {
 	t.Helper()
-	last, err := users.OTPStart("md5", "ke1234", []byte(passPhrase), n)
+	last, err := users.OTPStart("md5", "ke12345", []byte(passPhrase), n)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &users.OTP{Algorithm: "md5", Seed: "ke1234", Sequence: n, Last: last}
+	return &users.OTP{Algorithm: "md5", Seed: "ke12345", Sequence: n, Last: last}
 }
 
 // everything is made once: it costs three PBKDF2.

@@ -64,12 +64,26 @@ type accounts interface {
 }
 
 // New is a plugin.Factory.
-func New(s plugin.Setup) (plugin.Plugin, error) {
+func New(s plugin.Setup) (plugin.Plugin, error) { return NewFactory(users.NewAttempts(0, nil))(s) }
+
+// NewFactory returns a plugin.Factory whose plugins count the failures of a name in attempts, over all of them.
+func NewFactory(attempts *users.Attempts) plugin.Factory {
+	return func(s plugin.Setup) (plugin.Plugin, error) {
+		p, err := newPlugin(s, attempts)
+		if err != nil {
+			return nil, fmt.Errorf("sspi: %w", err) // not p: a nil *Plugin in a Plugin is not nil
+		}
+		return p, nil
+	}
+}
+
+// newPlugin checks the settings and reads the files.
+func newPlugin(s plugin.Setup, attempts *users.Attempts) (*Plugin, error) {
 	o, err := options(s.Decode)
 	if err != nil {
-		return nil, fmt.Errorf("sspi: %w", err)
+		return nil, err
 	}
-	p := &Plugin{log: s.Log, options: o, attempts: s.Attempts, slow: users.NewAttempts(users.MaxAttempts, nil), require: sspi.ASC_REQ_ALLOCATE_MEMORY}
+	p := &Plugin{log: s.Log, options: o, attempts: s.Attempts, slow: attempts, require: sspi.ASC_REQ_ALLOCATE_MEMORY}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -78,10 +92,10 @@ func New(s plugin.Setup) (plugin.Plugin, error) {
 		p.require |= sspi.ASC_REQ_INTEGRITY
 	}
 	if err := p.settings(s); err != nil {
-		return nil, fmt.Errorf("sspi: %w", err)
+		return nil, err
 	}
 	if err := p.open(s); err != nil {
-		return nil, fmt.Errorf("sspi: %w", err)
+		return nil, err
 	}
 	return p, nil
 }
