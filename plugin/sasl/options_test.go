@@ -16,7 +16,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"mechanisms: [SCRAM-MD5]":                   `"SCRAM-MD5" is not known; known are SCRAM-SHA-512, `,
 		"mechanisms: [plain]":                       `"plain" is not known`,
 		"mechanisms: [PLAIN, PLAIN]":                "PLAIN stands there twice",
-		"hosts: [line.example, \"a b\"]":             "hosts: \"a b\"",
+		"hosts: [line.example, \"a b\"]":            "hosts: \"a b\"",
 		"hostname: a b":                             `hostname is "a b"`,
 		"hostname: \"a\\r\\nb\"":                    "hostname is",
 		"realm: 'a\"b'":                             "realm is",
