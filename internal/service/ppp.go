@@ -46,10 +46,10 @@ type PPPConfig struct {
 }
 
 type pppService struct {
-	cfg     PPPConfig
-	options []pppd.Option
-	noauth  bool
-	kernel  func() error // says why the kernel can't do PPP
+	cfg    PPPConfig
+	noauth bool          // the options let a caller go without a name
+	exit   time.Duration // exitTime
+	kernel func() error  // says why the kernel can't do PPP
 }
 
 // NewPPP returns a service that runs pppd. The error names everything that is wrong with cfg.
@@ -67,8 +67,7 @@ func NewPPP(cfg PPPConfig) (Service, error) {
 		cfg.Grace = DefaultGrace
 	}
 	cfg.Limits.WarningBefore = 0
-	s := &pppService{cfg: cfg, options: pppd.Parse(cfg.Options), kernel: kernelPPP}
-	s.noauth = pppd.NoAuth(s.options)
+	s := &pppService{cfg: cfg, noauth: pppd.NoAuth(pppd.Parse(cfg.Options)), exit: exitTime, kernel: kernelPPP}
 	var faults []error
 	path, err := findProgram(cfg.Path)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"regexp"
@@ -123,7 +124,7 @@ func (l *pppLink) listen(r io.Reader) {
 
 var octetsWord = regexp.MustCompile(`^Sent (\d{1,19}) bytes, received (\d{1,19}) bytes\.$`)
 
-// lastWordsOf are what pppd says when it begins to end, and what that means if it must be killed in the end.
+// lastWordsOf are what pppd says when it begins to end, and what that means. The first of them counts.
 var lastWordsOf = []struct {
 	begins string
 	cause  port.TerminateCause
@@ -141,7 +142,9 @@ func (l *pppLink) hear(line string) {
 	case octets != nil:
 		l.count(octets[1], octets[2])
 	case strings.HasPrefix(line, "local  IP address "), strings.HasPrefix(line, "local  LL address "):
-		l.isUp(line)
+		l.isUp(addressIn(line))
+	case strings.HasPrefix(line, "remote IP address "):
+		l.who.note("PPP: the caller's address is " + addressIn(line))
 	case line == "Connection terminated.":
 		l.terminated()
 	case strings.HasPrefix(line, "sent ["), strings.HasPrefix(line, "rcvd ["): // option debug: passwords may be in it
@@ -149,7 +152,7 @@ func (l *pppLink) hear(line string) {
 		l.mu.Lock()
 		l.complain = line
 		for _, w := range lastWordsOf {
-			if l.refusal == "" && strings.HasPrefix(line, w.begins) {
+			if l.cause == 0 && strings.HasPrefix(line, w.begins) {
 				l.cause = w.cause
 			}
 		}
@@ -170,8 +173,18 @@ func (l *pppLink) count(sent, received string) {
 	l.in, l.out = l.in+in, l.out+out
 }
 
+// addressIn is the address at the end of a line of pppd's.
+func addressIn(line string) string {
+	words := strings.Fields(line)
+	text := words[len(words)-1]
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.String()
+	}
+	return fmt.Sprintf("%.100q", text)
+}
+
 // isUp looks whether pppd had to ask first. It asks before the link carries data, so an honest answer is here already.
-func (l *pppLink) isUp(line string) {
+func (l *pppLink) isUp(address string) {
 	l.mu.Lock()
 	first, asked := !l.up, l.asked
 	l.up = true
@@ -189,7 +202,7 @@ func (l *pppLink) isUp(line string) {
 		l.who.note("the name in PPP is not known: pppd's ip-pre-up did not report it")
 	}
 	if first {
-		l.who.note(fmt.Sprintf("PPP is up: %.100q", line))
+		l.who.note("PPP is up: our address is " + address)
 	}
 }
 
@@ -204,7 +217,7 @@ func (l *pppLink) terminated() {
 	if l.tty != nil {
 		go l.tty.flush()
 	}
-	l.overdue = time.AfterFunc(exitTime, func() {
+	l.overdue = time.AfterFunc(l.s.exit, func() {
 		l.mu.Lock()
 		if l.refusal == "" {
 			l.refusal = "pppd did not end by itself after the connection"
@@ -259,6 +272,11 @@ func (l *pppLink) result(p *process, res Result, pppdEnded bool) Result {
 		if res.Cause == 0 {
 			res.Cause = port.NASError
 		}
+	case l.cause == port.UserRequest: // that the line was hung up then is part of it
+		res.Cause, res.Reason = l.cause, "the caller ended PPP"
+		if pppdEnded {
+			res.Reason += " (pppd exit " + p.exit() + ")"
+		}
 	case pppdEnded:
 		res.Cause, res.Reason = pppExit(p)
 	}
@@ -270,7 +288,7 @@ func (l *pppLink) result(p *process, res Result, pppdEnded bool) Result {
 			l.who.note("octets of the session: unknown, pppd did not tell")
 		}
 	}
-	if code := p.exit(); pppdEnded && l.complain != "" && wantsReason(code) {
+	if code := p.exit(); pppdEnded && l.refusal == "" && l.complain != "" && wantsReason(code) {
 		l.log.Warn("pppd failed", "exit", code, "says", fmt.Sprintf("%.200q", l.complain))
 		l.who.note(fmt.Sprintf("pppd said last: %.200q", l.complain))
 	}
