@@ -85,7 +85,7 @@ func simLine(t *testing.T, h Handler) (*modemsim.Modem, *Manager, chan End) {
 func TestDeviceHandedOver(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
-	const spoil = `stty echo icanon -clocal -hupcl; echo ready; read line; echo "<$line>"`
+	const spoil = `stty echo icanon -clocal -hupcl; echo ready; read line; echo "<$line>"; read seen`
 	for _, release := range []bool{true, false} {
 		devices := make(chan string, 2)
 		sim, m, ends := simLine(t, handOver{t, spoil, devices, release})
@@ -106,6 +106,7 @@ func TestDeviceHandedOver(t *testing.T) {
 					t.Fatalf("the caller read %q, %v; want %q", got, err, want)
 				}
 			}
+			_, _ = io.WriteString(call, "seen\n")
 			select {
 			case e := <-ends:
 				if e.Cause != UserRequest || e.In < 100 || e.Out < 200 {
@@ -162,6 +163,8 @@ func TestDeviceNotHandedOver(t *testing.T) {
 			_, _, err := c.TTY()
 			said <- err
 			_, _ = io.WriteString(c, "still here\n")
+			_, _ = c.Read(make([]byte, 10)) // what began the call
+			_, _ = c.Read(make([]byte, 10)) // the far end has read it
 			return Outcome{Cause: UserRequest}
 		})})
 	if err := m.Apply(t.Context(), []LineConfig{{Name: "tty1", Device: "pty:" + link}}); err != nil {
@@ -183,6 +186,7 @@ func TestDeviceNotHandedOver(t *testing.T) {
 	if got, err := bufio.NewReader(far).ReadString('\n'); err != nil || got != "still here\n" {
 		t.Errorf("the caller read %q, %v", got, err)
 	}
+	_, _ = io.WriteString(far, "seen\r")
 }
 
 type handlerFunc func(context.Context, *Call) Outcome

@@ -92,10 +92,8 @@ func (l *line) takeBack(occurrence) {
 		}
 	}
 	l.dcd.clear = false
-	if l.call.handedOver() && !h.broken { // whatever the program left: our settings, so that DTR drops, then closed and opened anew
-		_ = dev.Apply(l.settings())
-		_ = dev.SetDTR(false)
-		h.broken = true
+	if l.call.handedOver() && !h.broken { // whatever the program left: our settings, so that DTR drops with the close
+		h.broken = dev.Apply(l.settings()) != nil
 	}
 	switch {
 	case h.gone:
@@ -149,6 +147,10 @@ func (l *line) drop() {
 	h, d := &l.hang, l.cfg.dtrTime()
 	switch {
 	case h.broken:
+		l.openAnew()
+		return
+	case l.call.handedOver():
+		_ = l.tty.dev.SetDTR(false)
 		l.openAnew()
 		return
 	case !h.dtrLow.IsZero():

@@ -272,7 +272,7 @@ func TestPPPSaysTooMuch(t *testing.T) {
 	r, w := io.Pipe()
 	go func() {
 		_, _ = io.WriteString(w, "Sent 9999999999999999999 bytes, received 99999999999999999999 bytes.\nSent 7 bytes, received 8 bytes.\nrcvd [PAP AuthReq password=\"x\"]\n")
-		w.Close()
+		_ = w.Close()
 	}()
 	l.listen(r)
 	if l.in != 8 || l.out != 7 || strings.Contains(l.complain, "PAP") {
