@@ -29,7 +29,7 @@ needs=(
   "cpio:cpio:the laboratory's guest"
   "xz:xz-utils:the laboratory's guest"
   "modprobe:kmod:the laboratory's guest"
-  "pppd:ppp:rashost call as the connect program of the real pppd"
+  "pppd:ppp:PPP sessions with their hook, and rashost call as the connect program of the real pppd"
 )
 missing() { for n in "${needs[@]}"; do command -v "${n%%:*}" >/dev/null 2>&1 || echo "$n"; done; }
 list=$(missing)

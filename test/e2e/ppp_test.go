@@ -252,3 +252,38 @@ func TestPPPRecordOnly(t *testing.T) {
 		wantSteps(t, h.wantRecord("one", 1, record{cause: "User-Request", verdict: "success"}), tc.step)
 	}
 }
+
+// TestPPPHookAlone: the hook by itself ends the pppd that runs it when nobody answers, whatever the environment calls pppd's number; for a
+// pppd that is not rashost's it does nothing; and where nothing above it is a pppd, it kills nobody.
+func TestPPPHookAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	other := exec.Command("sleep", "1000") // what a forged PPPD_PID names
+	must(t, other.Start())
+	t.Cleanup(func() { _ = other.Process.Kill(); _ = other.Wait() })
+	for name, c := range map[string]struct {
+		program, control string
+		killed           bool
+		code             string
+	}{
+		"nobody answers": {"pppd", filepath.Join(dir, "no.sock"), true, ""},
+		"not ours":       {"pppd", "", false, "hook 0"},
+		"no pppd":        {"other", filepath.Join(dir, "no.sock"), false, "hook 1"},
+	} {
+		script := filepath.Join(t.TempDir(), c.program)
+		must(t, os.WriteFile(script, []byte("#!/bin/sh\nsh -c '"+binary+" ppp-hook'\necho hook $?\n"), 0o755))
+		cmd := exec.Command(script)
+		cmd.Env = append(quickRace(), fmt.Sprintf("PPPD_PID=%d", other.Process.Pid), "PEERNAME=alice")
+		if c.control != "" {
+			cmd.Env = append(cmd.Env, "RASHOST_CONTROL="+c.control)
+		}
+		out, _ := cmd.CombinedOutput()
+		status, _ := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		if killed := status.Signaled() && status.Signal() == syscall.SIGKILL; killed != c.killed || !c.killed && !strings.Contains(string(out), c.code) {
+			t.Errorf("%s: %v, said %s", name, cmd.ProcessState, out)
+		}
+	}
+	if syscall.Kill(other.Process.Pid, 0) != nil || zombie(other.Process.Pid) {
+		t.Error("a process that was only named in the environment was killed")
+	}
+}
