@@ -47,12 +47,13 @@ type Profile struct {
 	// Hangup ends a call.
 	Hangup Hangup `yaml:"hangup"`
 	// OffHook takes the telephone line off hook without a call, so that a hunt group passes over a modem that is out of service; an empty
-	// Send: not possible by command. Carried, not used yet.
+	// Send: not possible by command. Used where the line says busy_when_dead.
 	OffHook Step `yaml:"off_hook,omitempty"`
 	// Recover frees a modem that no longer answers. It is used while the line is recovering, when AT is not answered after DTR was low;
 	// a step that fails and is not optional ends that try. AT, Reset and Init follow.
 	Recover []Step `yaml:"recover,omitempty"`
-	// Diagnostics are to be asked right after a call ended, before any reset, and their answers kept for people. Carried, not used yet.
+	// Diagnostics are asked right after a call ended, before any reset, and their answers kept for people, in the record of the call and
+	// among the events of the line.
 	Diagnostics []Step `yaml:"diagnostics,omitempty"`
 	// EscapeOff names the command among Init that makes our own modem ignore "+++" in data; "" when there is none. Where the modem
 	// accepts it, no hang-up sends the escape; it is not for a modem that ignores DTR.

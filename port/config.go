@@ -50,6 +50,11 @@ type LineConfig struct {
 	IdleProbe time.Duration
 	// Recovery is the longest wait between two tries to bring a failed or absent line back; 0 means the defaults.
 	Recovery time.Duration
+	// USBReset is how many times in 24 hours the USB device behind Device may be switched off and on, as the last step of the ladder.
+	// 0 means never.
+	USBReset int
+	// BusyWhenDead takes a modem that is out of service off hook, where the profile says how and the modem obeys.
+	BusyWhenDead bool
 	// DSR says what a low DSR means; "" is auto.
 	DSR DSRMode
 	// QuarantineAfter is how many failures in a row put the line into quarantine; 0 means 6.

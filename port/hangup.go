@@ -13,15 +13,16 @@ import (
 type phase string
 
 const (
-	phaseNone    phase = ""
-	phaseHandler phase = "waiting for the handler" // DTR is low already
-	phaseDrain   phase = "sending what is queued"
-	phaseDTR     phase = "DTR low"
-	phaseReopen  phase = "device closed and opened"
-	phaseProbe   phase = "AT"
-	phaseEscape  phase = "escape"
-	phaseQuiet   phase = "silence"
-	phaseDone    phase = "done"
+	phaseNone        phase = ""
+	phaseHandler     phase = "waiting for the handler" // DTR is low already
+	phaseDrain       phase = "sending what is queued"
+	phaseDTR         phase = "DTR low"
+	phaseReopen      phase = "device closed and opened"
+	phaseProbe       phase = "AT"
+	phaseEscape      phase = "escape"
+	phaseQuiet       phase = "silence"
+	phaseDiagnostics phase = "diagnostics"
+	phaseDone        phase = "done"
 )
 
 const (
@@ -36,19 +37,20 @@ const (
 type hangup struct {
 	phase   phase
 	began   time.Time
-	dtrLow  time.Time // since when DTR is low, zero when it is not
-	dcd     bool      // DCD was high in this call: when it is low, the modem is on hook
-	onHook  bool      // the modem is known to be on hook: what comes is its word, not the caller's
-	settled bool      // the settle time after CONNECT is over
-	orderly bool      // the handler ended the call: its last words may go out
-	empty   bool      // and they did: a flush could only take them from a far end that has not read yet, as on a pty
-	broken  bool      // the device is dead
-	gone    bool      // and that is why the call ended
-	escaped bool      // the second way to hang up was tried
-	closed  bool      // the device was closed for the DTR time
-	unset   bool      // the modem lost its settings
-	reopen  bool      // open the device anew afterwards
-	off     bool      // switch the line off afterwards
+	dtrLow  time.Time    // since when DTR is low, zero when it is not
+	dcd     bool         // DCD was high in this call: when it is low, the modem is on hook
+	onHook  bool         // the modem is known to be on hook: what comes is its word, not the caller's
+	settled bool         // the settle time after CONNECT is over
+	orderly bool         // the handler ended the call: its last words may go out
+	empty   bool         // and they did: a flush could only take them from a far end that has not read yet, as on a pty
+	broken  bool         // the device is dead
+	gone    bool         // and that is why the call ended
+	escaped bool         // the second way to hang up was tried
+	closed  bool         // the device was closed for the DTR time
+	unset   bool         // the modem lost its settings
+	reopen  bool         // open the device anew afterwards
+	diag    *diagnostics // what was asked about the call; nil: nothing yet
+	off     bool         // switch the line off afterwards
 }
 
 // hangUp begins to hang up. (Entering hanging-up.)
@@ -73,7 +75,7 @@ func (l *line) hangUp(o occurrence) {
 		return
 	}
 	l.hang.phase = phaseHandler
-	if err := l.tty.dev.Flush(Out); err == nil && !l.hang.gone && l.tty.dev.SetDTR(false) == nil {
+	if err := l.tty.dev.Flush(Out); err == nil && !l.hang.gone && !l.dtrForgets() && l.tty.dev.SetDTR(false) == nil {
 		l.hang.dtrLow = time.Now()
 		l.lookOnHook()
 	}
@@ -107,9 +109,11 @@ func (l *line) takeBack(occurrence) {
 
 // drained goes on when nothing more is to be sent.
 func (l *line) drained() {
-	if l.hang.off || l.hang.reopen {
+	switch {
+	case l.hang.reopen || l.hang.off && !l.canBeBusy():
 		l.offOrReopen()
-	} else {
+	case l.dtrForgets() && l.askDiagnostics(true):
+	default:
 		l.drop()
 	}
 }
@@ -213,8 +217,10 @@ func (l *line) hangupStep() {
 	case phaseDTR:
 		l.dtrUp()
 	case phaseQuiet:
-		l.idle()
-	case phaseNone, phaseReopen, phaseProbe, phaseEscape, phaseDone:
+		if !l.askDiagnostics(false) {
+			l.idle()
+		}
+	case phaseNone, phaseReopen, phaseProbe, phaseEscape, phaseDiagnostics, phaseDone:
 	}
 }
 
@@ -256,7 +262,7 @@ func (l *line) wantReopen(occurrence) {
 func (l *line) wantOff(o occurrence) {
 	l.hang.off = true
 	l.leaving = l.leaving || o.ev == evRemove || o.ev == evShutdown
-	if !l.lent {
+	if !l.lent && !l.canBeBusy() {
 		l.offOrReopen()
 	}
 }

@@ -57,6 +57,9 @@ func (l *line) heard(text string) {
 	if (r.Kind == modem.None || r.Kind == modem.Info) && l.readBackLine(text) {
 		return
 	}
+	if l.hang.phase == phaseDiagnostics {
+		l.heardDiagnostics(r, text)
+	}
 	if l.script != nil {
 		l.act(l.script.OnResult(r))
 	}
@@ -86,6 +89,9 @@ func (l *line) heardRing(text string) {
 	l.post(evRing, "")
 	if l.state == HangingUp && l.hang.phase == phaseQuiet {
 		l.idle() // a modem that rings is on hook
+	}
+	if l.state == HangingUp && l.hang.phase == phaseDiagnostics && !l.hang.diag.before {
+		l.diagnosticsOver() // the next caller does not wait for it
 	}
 }
 

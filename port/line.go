@@ -109,7 +109,8 @@ func transitions() []row {
 		{Opening, evShutdown, Disabled, (*line).leave},
 
 		{Initializing, evReady, Listening, (*line).listen},
-		{Initializing, evRing, Initializing, nil}, // counted; honoured when listening
+		{Initializing, evRing, Initializing, nil},          // counted; honoured when listening
+		{Initializing, evOff, Disabled, (*line).closeDown}, // out of service, and off hook
 		{Initializing, evFailed, Recovering, (*line).failed},
 		{Initializing, evDeadline, Recovering, (*line).failed},
 		{Initializing, evGone, Absent, (*line).missing},
@@ -214,6 +215,7 @@ func transitions() []row {
 		{Recovering, evRemove, Disabled, (*line).leave},
 		{Recovering, evShutdown, Disabled, (*line).leave},
 
+		{Quarantined, evGone, Quarantined, (*line).dropDevice},
 		{Quarantined, evDeadline, Opening, (*line).open},
 		{Quarantined, evRestart, Opening, (*line).open},
 		{Quarantined, evEnable, Opening, (*line).open},
@@ -222,6 +224,7 @@ func transitions() []row {
 		{Quarantined, evRemove, Disabled, (*line).leave},
 		{Quarantined, evShutdown, Disabled, (*line).leave},
 
+		{Disabled, evGone, Disabled, (*line).dropDevice},
 		{Disabled, evEnable, Opening, (*line).open},
 		{Disabled, evDeadline, Disabled, (*line).windowOver},
 		{Disabled, evDisable, Disabled, (*line).stayDown},
@@ -340,6 +343,8 @@ type line struct {
 	goodAt     time.Time                // when the line last began to listen
 	noEscape   bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
 	stuckWhy   string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
+	offHook    bool                     // offhook.go: the modem was taken off hook
+	usbWaits   bool                     // usb.go: the device was switched off and on, and the line has not listened since
 	dsrHigh    bool                     // DSR has been seen high since the device came
 	deaf       int                      // hang-ups in a row in which DTR did nothing
 	noise      noise                    // noise.go
@@ -494,6 +499,10 @@ func (l *line) asked(r request) error {
 	}
 	if r.ev == evEnable && l.cfg.OutOfService != "" {
 		return fmt.Errorf("line %s: %w: %s", l.cfg.Name, ErrNotNow, l.cfg.OutOfService)
+	}
+	if r.ev == evEnable || r.ev == evRestart {
+		l.usbForget()
+		l.failures = 0 // the whole ladder is tried again
 	}
 	if r.ev == evEnable && l.maintained {
 		l.skipUntil, _ = l.windowOpen()

@@ -43,6 +43,7 @@ type Manager struct {
 	limits   map[State]func(*line) time.Duration
 	ids      callIDs
 	opens    chan struct{} // places for inTurn
+	sysfs    string        // where sysfs is mounted
 	devices  Devices
 	dev      string        // the folder of the nodes that devices tells of
 	told     atomic.Bool   // devices tells
@@ -52,6 +53,7 @@ type Manager struct {
 	lines   []*line // in the order of the configuration
 	ending  []*line // removed, still giving back their devices
 	stopped bool
+	usb     map[string]*usbMemory // by device
 }
 
 // transition is a key of the table.
@@ -73,7 +75,7 @@ var (
 // NewManager returns a manager without lines.
 func NewManager(o ManagerOptions) *Manager {
 	m := &Manager{
-		handler: o.Handler, observer: o.Observer, armed: o.Armed, log: o.Log, openers: o.Open, clock: o.Clock,
+		handler: o.Handler, observer: o.Observer, armed: o.Armed, log: o.Log, openers: o.Open, clock: o.Clock, sysfs: "/sys",
 		table: make(map[transition]*row), limits: make(map[State]func(*line) time.Duration),
 		opens: make(chan struct{}, openAtOnce), dev: "/dev/",
 	}
@@ -229,7 +231,7 @@ func (m *Manager) newLine(c LineConfig, o Opener) *line {
 		state: Disabled, since: time.Now(), dirty: true,
 		tty: tty{opener: inTurn{o, m.opens}, starts: make(chan Device, 1), reads: make(chan chunk, 1), opened: make(chan opening, 1)},
 	}
-	if c.OutOfService == "" {
+	if c.OutOfService == "" || l.canBeBusy() {
 		l.post(evEnable, "")
 	} else {
 		l.reason = c.OutOfService

@@ -26,10 +26,11 @@ type tty struct {
 	reader  bool        // the reader has been started
 
 	opened    chan opening
-	opening   bool               // an open is in progress
-	stopOpen  context.CancelFunc // stops it
-	closed    []<-chan struct{}  // what must be over before the next open
-	notBefore time.Time          // and the earliest time of it: DTR must stay low for a while
+	opening   bool                        // an open is in progress
+	stopOpen  context.CancelFunc          // stops it
+	before    func(context.Context) error // to be done before the next open, once
+	closed    []<-chan struct{}           // what must be over before the next open
+	notBefore time.Time                   // and the earliest time of it: DTR must stay low for a while
 
 	absent bool   // there was no device since the last open
 	node   string // the node that the device had when it was last open, "" when not known
@@ -57,15 +58,17 @@ func (l *line) startOpen() {
 	t.opening = true
 	ctx, cancel := context.WithTimeout(context.Background(), openLimit)
 	t.stopOpen = cancel
+	before := t.before
+	t.before = nil
 	go func(first []<-chan struct{}, notBefore time.Time, out chan<- opening) {
 		defer cancel()
-		dev, err := openAfter(ctx, t.opener, first, notBefore)
+		dev, err := openAfter(ctx, t.opener, first, notBefore, before)
 		out <- opening{dev, err}
 	}(t.closed, t.notBefore, t.opened)
 }
 
-// openAfter opens the device when all of first has ended and notBefore has come.
-func openAfter(ctx context.Context, o Opener, first []<-chan struct{}, notBefore time.Time) (Device, error) {
+// openAfter opens the device when all of first has ended, notBefore has come, and before, if any, has been done.
+func openAfter(ctx context.Context, o Opener, first []<-chan struct{}, notBefore time.Time, before func(context.Context) error) (Device, error) {
 	for _, c := range first {
 		select {
 		case <-c:
@@ -78,6 +81,11 @@ func openAfter(ctx context.Context, o Opener, first []<-chan struct{}, notBefore
 		case <-time.After(d):
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		}
+	}
+	if before != nil {
+		if err := before(ctx); err != nil {
+			return nil, err
 		}
 	}
 	return o.Open(ctx)
@@ -175,7 +183,7 @@ func (l *line) initialise(occurrence) {
 		return
 	}
 	l.back.ask = nil
-	l.startScript(initSteps(l.cfg.Profile))
+	l.startScript(append(l.backOnHook(), initSteps(l.cfg.Profile)...))
 }
 
 // setUp ends the set-up of a modem. One that is still in a call is not ready, whatever it answers.
@@ -199,10 +207,16 @@ func (l *line) setUp(refused []*modem.StepError) {
 
 // isSetUp ends the set-up.
 func (l *line) isSetUp() {
-	if l.retest {
+	switch {
+	case l.cfg.OutOfService != "": // the modem is set up only to be taken off hook
+		l.post(evOff, l.cfg.OutOfService)
+		return
+	case l.retest:
+		l.onHookAgain()
 		l.testIdle()
 		return
 	}
+	l.onHookAgain()
 	l.post(evReady, "")
 }
 
@@ -253,6 +267,7 @@ func (l *line) listen(occurrence) {
 	l.goodAt, l.refused, l.stuckWhy = time.Now(), false, ""
 	l.hang = hangup{}
 	l.climbed("")
+	l.usbHelped()
 	l.climb.refused = false
 	l.backFromQuarantine()
 	l.pending = ""
@@ -322,6 +337,8 @@ func (l *line) scriptOver(err error) {
 		l.hangupScriptOver(err)
 	case l.state == Recovering:
 		l.rungOver(l.unlessItRings(err))
+	case l.state == Disabled || l.state == Quarantined:
+		l.offHookOver(err)
 	case err != nil:
 		if l.state == Listening {
 			l.event(EventProbe, "the idle probe failed", err.Error())
@@ -374,6 +391,8 @@ func (l *line) takesNothing(why string) {
 		l.post(evNoConnect, why)
 	case l.state == Recovering && l.climb.on:
 		l.rungOver(errors.New(why))
+	case l.state == Disabled || l.state == Quarantined:
+		l.offHookOver(errors.New(why))
 	default:
 		l.post(evFailed, why)
 	}

@@ -102,6 +102,8 @@ func (l *line) stuckText() string {
 // hangupScriptOver goes on when the modem answered, or did not.
 func (l *line) hangupScriptOver(err error) {
 	switch {
+	case l.hang.phase == phaseDiagnostics:
+		l.diagnosticsOver()
 	case err == nil:
 		l.note("the modem answers AT")
 		switch {
@@ -167,11 +169,14 @@ func (l *line) idle() {
 	l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
 	why := l.countVain()
 	l.echoed = l.call != nil && l.call.echo.looped.Load()
-	if why != "" {
+	switch {
+	case l.hang.off:
+		l.post(evOff, "switched off")
+	case why != "":
 		l.post(evFailed, why)
-	} else if l.hang.unset {
+	case l.hang.unset:
 		l.post(evUnset, "the modem lost its settings")
-	} else {
+	default:
 		l.post(evIdle, "")
 	}
 }

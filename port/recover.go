@@ -76,9 +76,14 @@ func (l *line) waitForOther(o occurrence) {
 // failed waits before the next try, or gives up for a while. (Entering recovering, and each try that fails.)
 func (l *line) failed(o occurrence) {
 	l.forgive()
+	off := l.hang.off
 	l.hang = hangup{}
 	l.script = nil
 	l.in(timeStep, 0)
+	if off { // an operator wanted it off, or the program ends
+		l.post(evDisable, "switched off; the hang-up failed: "+o.why)
+		return
+	}
 	o.why = l.signs(o.why)
 	l.climbed(o.why)
 	if l.stuckWhy != "" && !strings.Contains(o.why, l.stuckWhy) {
@@ -97,7 +102,7 @@ func (l *line) failed(o occurrence) {
 
 // quarantine gives up for a while. (Entering quarantined.)
 func (l *line) quarantine(o occurrence) {
-	l.closeDevice()
+	l.giveUpDevice()
 	l.retest = true
 	l.event(EventQuarantine, "failed too often", o.why)
 	l.logAt(slog.LevelError, "the line is quarantined", "why", o.why, "failures", l.failures, "next_try", quarantineTime, "event", eventDeviceNotFunctioning)
@@ -106,7 +111,7 @@ func (l *line) quarantine(o occurrence) {
 // closeDown switches the line off: the device is free for others. (Entering disabled.)
 func (l *line) closeDown(o occurrence) {
 	l.reason = orElse(o.why, "disabled by the operator")
-	l.closeDevice()
+	l.giveUpDevice()
 	if l.hang.began.IsZero() {
 		l.tty.notBefore = time.Time{} // no call: DTR need not be seen low
 	}

@@ -1,7 +1,142 @@
 package port
 
-// fitsUSB says that the USB device may be switched off and on.
-func (l *line) fitsUSB() bool { return false }
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
 
-// openAfterUSB switches the USB device off and on while the line's device is closed.
-func (l *line) openAfterUSB() { l.openAgain() }
+// Bounds of the last step of the ladder.
+const (
+	usbOff = time.Second    // the device stays off
+	usbDay = 24 * time.Hour // LineConfig.USBReset counts in it
+)
+
+// usbMemory is what a manager remembers of the USB device of one line's device, also when a reload makes the line anew.
+type usbMemory struct {
+	tried   []time.Time // in the last day
+	useless bool        // the last time did not help: an operator has to act
+}
+
+// usbTried returns the memory for a device, with what is over a day old forgotten.
+func (m *Manager) usbTried(device string) *usbMemory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.usb == nil {
+		m.usb = make(map[string]*usbMemory)
+	}
+	u := m.usb[device]
+	if u == nil {
+		u = new(usbMemory)
+		m.usb[device] = u
+	}
+	for len(u.tried) > 0 && time.Since(u.tried[0]) > usbDay {
+		u.tried = u.tried[1:]
+	}
+	return u
+}
+
+// fitsUSB says that the USB device may be switched off and on: the configuration allows it, not too often, and not again when it did
+// not help.
+func (l *line) fitsUSB() bool {
+	if l.cfg.USBReset <= 0 {
+		return false
+	}
+	u := l.mgr.usbTried(l.cfg.Device)
+	switch {
+	case u.useless:
+		l.event(EventLadder, "USB device off and on", "not tried again, as it did not help: replug the device, then rashost reset")
+		return false
+	case len(u.tried) >= l.cfg.USBReset:
+		l.event(EventLadder, "USB device off and on", fmt.Sprintf("not tried: usb_reset allows %d in 24 hours", l.cfg.USBReset))
+		return false
+	}
+	return true
+}
+
+// openAfterUSB closes the device, switches its USB device off and on, and opens it when it is back.
+func (l *line) openAfterUSB() {
+	place, err := usbDevice(l.mgr.sysfs, l.cfg.Device)
+	if err != nil {
+		l.rungOver(err)
+		return
+	}
+	u := l.mgr.usbTried(l.cfg.Device)
+	u.tried, u.useless = append(u.tried, time.Now()), true // until it has helped
+	l.tty.before = func(ctx context.Context) error { return usbOffAndOn(ctx, place) }
+	l.usbWaits = true
+	l.openAgain()
+}
+
+// usbHelped notes that the line listens after its USB device was switched off and on.
+func (l *line) usbHelped() {
+	if l.usbWaits {
+		l.usbWaits = false
+		l.mgr.usbTried(l.cfg.Device).useless = false
+	}
+}
+
+// usbForget lets the step be tried again, because an operator acted.
+func (l *line) usbForget() {
+	if l.cfg.USBReset > 0 {
+		l.mgr.usbTried(l.cfg.Device).useless = false
+	}
+}
+
+// usbDevice finds the folder of the USB device behind a tty in sysfs, mounted at root. It is never a hub.
+func usbDevice(root, device string) (string, error) {
+	node, err := filepath.EvalSymlinks(device)
+	if err != nil {
+		return "", err
+	}
+	place, err := filepath.EvalSymlinks(filepath.Join(root, "class", "tty", filepath.Base(node), "device"))
+	if err != nil {
+		return "", fmt.Errorf("%s is no USB device: remove usb_reset: %w", device, err)
+	}
+	top, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return "", err
+	}
+	for ; len(place) > len(top); place = filepath.Dir(place) {
+		if _, err := os.Stat(filepath.Join(place, "idVendor")); err != nil {
+			continue // an interface, or a port
+		}
+		class, err := os.ReadFile(filepath.Join(place, "bDeviceClass"))
+		if err != nil {
+			return "", err
+		}
+		const hub = "09"
+		if strings.TrimSpace(string(class)) == hub || strings.HasPrefix(filepath.Base(place), "usb") {
+			return "", fmt.Errorf("%s is a hub: it is never switched off: remove usb_reset", place)
+		}
+		return place, nil
+	}
+	return "", fmt.Errorf("%s is no USB device: remove usb_reset", device)
+}
+
+// usbOffAndOn takes the authorisation of a USB device away and gives it back. The device is never left without it by us.
+func usbOffAndOn(ctx context.Context, place string) error {
+	file := filepath.Join(place, "authorized")
+	if err := writeSysfs(file, "0"); err != nil {
+		return err
+	}
+	wait := sleepFor(ctx, usbOff)
+	return errors.Join(writeSysfs(file, "1"), wait)
+}
+
+func writeSysfs(file, text string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: no permission: let the daemon's user write it by a udev rule (docs/operations.md), or remove usb_reset: %w", file, err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}

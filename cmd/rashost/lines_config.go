@@ -36,7 +36,7 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
 			HandlerGrace: handlerGrace(h.config, l), Policy: policyOf(l),
 			Autobaud: port.AutobaudMode(l.Autobaud), Speeds: l.Speeds, QuarantineAfter: l.QuarantineAfter,
-			Maintenance: maintenance(l.Maintenance), DSR: port.DSRMode(l.DSR),
+			Maintenance: maintenance(l.Maintenance), DSR: port.DSRMode(l.DSR), USBReset: l.USBReset, BusyWhenDead: l.BusyWhenDead,
 		}
 		for _, name := range l.Dialogs() {
 			if d := h.dialogs[name]; d != nil && d.err != nil && cfg.OutOfService == "" {
@@ -68,6 +68,9 @@ func lineFaults(c *config.Config, i int, profile *hardware.Profile) error {
 		}
 		faults = append(faults, c.Fault(path+key, "caller id comes after the first ring, and the line answers at that one: set rings: 2 or more "+
 			"(where it comes before the first ring, a modem profile that says caller_id.before_first_ring)", nil))
+	}
+	if l.BusyWhenDead && profile.OffHook.Send == "" {
+		faults = append(faults, c.Fault(path+".busy_when_dead", "the profile "+profile.Name+" has no off_hook command: give it one, or remove the key", nil))
 	}
 	return errors.Join(faults...)
 }
