@@ -26,6 +26,8 @@ type rig struct {
 	mgr   *Manager
 	cfg   LineConfig
 
+	stopModem func()
+
 	mu      sync.Mutex
 	refuse  error
 	states  []string // "from>to"
@@ -69,6 +71,14 @@ func bubble(t *testing.T, o FakeOptions, change func(r *rig), test func(r *rig))
 }
 
 func newRig(t *testing.T, o FakeOptions) *rig {
+	r := newBareRig(t, o)
+	r.modem = newFakeModem(r.far)
+	r.stopModem = r.modem.stop
+	return r
+}
+
+// newBareRig has no modem at its far end.
+func newBareRig(t *testing.T, o FakeOptions) *rig {
 	node := filepath.Join(t.TempDir(), "ttyFAKE") // what tells a lost carrier from a lost device
 	if err := os.WriteFile(node, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -84,7 +94,6 @@ func newRig(t *testing.T, o FakeOptions) *rig {
 		Handler: r, Observer: r, Armed: r.isArmed,
 		Open: func(LineConfig) (Opener, error) { return f, nil },
 	})
-	r.modem = newFakeModem(r.far)
 	return r
 }
 
@@ -159,7 +168,7 @@ func (r *rig) stop() {
 	if err := r.mgr.Shutdown(ctx); err != nil {
 		r.t.Errorf("shutdown: %v", err)
 	}
-	r.modem.stop()
+	r.stopModem()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.begun) != len(r.ended) {

@@ -312,10 +312,11 @@ func (m *Modem) signalsNow() Signals {
 	if m.faults.Off {
 		return Signals{}
 	}
-	return Signals{
-		CTS: !m.faults.HoldCTS, DSR: true, RI: m.signals.RI,
-		DCD: m.carrier || m.dte.dcd == 0 && !m.direct() || m.signals.DCD && m.faults.StuckDCD,
+	s := Signals{CTS: !m.faults.HoldCTS, DSR: true, RI: m.signals.RI, DCD: m.signals.DCD}
+	if !m.stuck() { // a wedged modem leaves it as it is
+		s.DCD = m.carrier || m.dte.dcd == 0 && !m.direct() || m.signals.DCD && m.faults.StuckDCD
 	}
+	return s
 }
 
 // signal sets the control signals as the carrier, &C and the faults want them.
