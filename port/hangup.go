@@ -28,6 +28,7 @@ const (
 const (
 	probeTime       = 2 * time.Second        // AT must be answered by OK
 	quietTime       = 200 * time.Millisecond // then nothing else may come
+	quietMost       = 3 * time.Second        // and for so long something may, where DCD shows that the modem has hung up
 	directQuietTime = time.Second            // silence that proves a direct line idle
 	drainTime       = 2 * time.Second        // what is queued at an orderly end may still go out
 	drainPoll       = 10 * time.Millisecond
@@ -39,6 +40,7 @@ type hangup struct {
 	began   time.Time
 	dtrLow  time.Time    // since when DTR is low, zero when it is not
 	dcd     bool         // DCD was high in this call: when it is low, the modem is on hook
+	quietBy time.Time    // silence is awaited until then at least
 	onHook  bool         // the modem is known to be on hook: what comes is its word, not the caller's
 	settled bool         // the settle time after CONNECT is over
 	orderly bool         // the handler ended the call: its last words may go out

@@ -17,7 +17,7 @@ func (l *line) input(p []byte) {
 		return
 	}
 	if l.state == HangingUp && l.hang.phase == phaseQuiet {
-		l.in(timeStep, quietTime) // not quiet yet
+		l.notQuiet()
 	}
 	for {
 		text, rest, ok := l.split.Next(p)

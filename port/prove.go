@@ -53,7 +53,8 @@ func (l *line) escape() {
 // escapeSteps are the escape between its two silences, and the command that hangs up.
 func escapeSteps(p *hardware.Profile) []modem.Step {
 	h := p.Hangup
-	guard := max(h.Guard.Std(), time.Nanosecond)
+	// The modem's clock starts when the last character has left, ours when the driver took it.
+	guard := max(h.Guard.Std()+h.Guard.Std()/5, time.Nanosecond)
 	steps := []modem.Step{{Raw: true, NoReply: true, Delay: guard}, {Send: h.Escape, Raw: true, NoReply: true, Delay: guard}}
 	if h.Command != "" {
 		steps = append(steps, modem.Step{Send: h.Command, Optional: true, Timeout: probeTime})
@@ -88,6 +89,8 @@ func (l *line) stuckText() string {
 		text = "DCD is high: the modem is still in a call. It ignores DTR, and its escape is switched off"
 	case high:
 		text = "DCD is high: the modem is still in a call. Neither DTR nor the escape helped"
+	case l.dcd.tells: // and it is low
+		return ""
 	case l.noEscape:
 		text = "if the modem is still in a call, it ignores DTR, and its escape is switched off"
 	default:
@@ -138,11 +141,23 @@ func (l *line) stillInCall() bool {
 func (l *line) quiet() {
 	l.hang.phase = phaseQuiet
 	if !l.cfg.direct() {
+		l.hang.quietBy = time.Now().Add(quietMost)
 		l.in(timeStep, quietTime)
 		return
 	}
 	l.in(timeStep, directQuietTime)
 	l.directQuiet()
+}
+
+// notQuiet starts the silence anew. A modem that has dropped DCD since CONNECT is on hook whatever it says: that one may babble, if it
+// goes on for longer than quietMost.
+func (l *line) notQuiet() {
+	if l.hang.dcd && !time.Now().Before(l.hang.quietBy) && !l.inCall() {
+		l.event(EventNoise, "the modem goes on talking after the hang-up", "DCD is low: it has hung up")
+		l.idle()
+		return
+	}
+	l.in(timeStep, quietTime)
 }
 
 // directQuiet looks whether the other end of a direct line let go.

@@ -121,13 +121,19 @@ func (r *faultRig) dial(o modemsim.DialOptions) *modemsim.FarCall {
 	}
 }
 
-// talk sends a line and reads the answer.
+// talk sends a line and reads the answer, which may come among others.
 func (r *faultRig) talk(call *modemsim.FarCall) {
 	r.t.Helper()
-	_, _ = io.WriteString(call, "hello\r")
+	_, _ = io.WriteString(call, "\rhello\r")
 	_ = call.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if got, err := bufio.NewReader(call).ReadString('\r'); err != nil || !strings.HasSuffix(got, "HELLO\r") {
-		r.t.Fatalf("the caller read %q, %v; %+v", got, err, r.snap())
+	for lines := bufio.NewReader(call); ; {
+		got, err := lines.ReadString('\r')
+		if strings.HasSuffix(got, "HELLO\r") {
+			return
+		}
+		if err != nil {
+			r.t.Fatalf("the caller read %q, %v; %+v", got, err, r.snap())
+		}
 	}
 }
 
@@ -136,7 +142,7 @@ func (r *faultRig) works() {
 	r.t.Helper()
 	call := r.dial(modemsim.DialOptions{})
 	r.talk(call)
-	_, _ = io.WriteString(call, "quit\r")
+	_, _ = io.WriteString(call, "\rquit\r")
 	r.reaches(15*time.Second, Listening)
 	wantCause(r.t, r.lastEnd(), UserRequest, "quit")
 }

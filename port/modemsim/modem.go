@@ -184,6 +184,9 @@ func (m *Modem) SetFaults(f Faults) {
 	m.faults, m.dead = f, false
 	m.signal()
 	m.startBabble()
+	if m.dtrLow && m.dtr == nil {
+		m.dtrDropped() // it sees now what it did not see before
+	}
 	m.cond.Broadcast()
 }
 
@@ -322,7 +325,7 @@ func (m *Modem) signalsNow() Signals {
 // signal sets the control signals as the carrier, &C and the faults want them.
 func (m *Modem) signal() {
 	now := m.signalsNow()
-	if now == m.signals {
+	if now == m.signals || m.absent { // nobody sees them
 		return
 	}
 	m.signals = now
@@ -334,7 +337,7 @@ func (m *Modem) signal() {
 
 // ringing sets RI.
 func (m *Modem) ringing(on bool) {
-	if m.signals.RI == on || on && m.faults.Off {
+	if m.signals.RI == on || m.absent || on && m.faults.Off {
 		return
 	}
 	m.signals.RI = on
