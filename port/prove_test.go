@@ -103,7 +103,7 @@ func TestDCDStaysHigh(t *testing.T) {
 	bubble(t, FakeOptions{}, func(r *rig) { r.handler, r.modem.stuck = once, true }, func(r *rig) {
 		r.within(time.Second, Listening)
 		r.say("\r\nRING\r\n")
-		r.within(2600*time.Millisecond, Recovering) // DTR, the escape's two guard times: nobody waits for silence first
+		r.within(3100*time.Millisecond, Recovering) // DTR, the escape's two guard times: nobody waits for silence first
 		if s := r.within(5*time.Minute, Quarantined); !strings.Contains(s.Reason, "DCD is high") {
 			t.Errorf("reason: %s", s.Reason)
 		}
