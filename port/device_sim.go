@@ -16,6 +16,7 @@ import (
 type simDevice struct {
 	*ttyDevice
 	modem *modemsim.Modem
+	pty   *modemsim.PTY
 	dtr   atomic.Bool // what we set
 	rts   atomic.Bool
 	held  heldOutput
@@ -66,7 +67,7 @@ func (o *simOpener) Open(ctx context.Context) (Device, error) {
 		}
 		_ = pty.Close() // Run does not when the modem is running already
 	}()
-	d := &simDevice{ttyDevice: dev.(*ttyDevice), modem: o.modem, off: off, done: done}
+	d := &simDevice{ttyDevice: dev.(*ttyDevice), modem: o.modem, pty: pty, off: off, done: done}
 	d.path = o.name
 	d.held.start(running, d.ttyDevice.Write, o.modem, o.settings)
 	d.dtr.Store(true)
@@ -102,10 +103,10 @@ func (d *simDevice) SetWriteDeadline(t time.Time) error {
 	return err
 }
 
-// OutQueue implements Device.
+// OutQueue implements Device. What the modem has not read yet is not sent yet: DTR must not overtake it.
 func (d *simDevice) OutQueue() (int, error) {
 	n, err := d.ttyDevice.OutQueue()
-	return n + d.held.len(), err
+	return n + d.held.len() + d.pty.Waiting(), err
 }
 
 // Flush implements Device.

@@ -2,9 +2,12 @@ package modemsim
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -17,6 +20,9 @@ type PTY struct {
 	// Path is the host's end, /dev/pts/N. It stays while the PTY is open, however often the host opens and closes it.
 	Path string
 	raw  syscall.RawConn
+
+	mu    sync.Mutex
+	taken int // what the last Read gave: the modem is done with it when it reads again
 }
 
 // OpenPTY makes a pseudo-terminal whose host end is raw, so that nothing is echoed before the host has set it up.
@@ -79,6 +85,43 @@ func (p *PTY) HungUp() bool {
 		hup = err == nil && n > 0 && fds[0].Revents&unix.POLLHUP != 0
 	})
 	return hup
+}
+
+// Read implements io.Reader, and counts for Waiting.
+func (p *PTY) Read(b []byte) (n int, err error) {
+	p.mu.Lock()
+	p.taken = 0
+	p.mu.Unlock()
+	rerr := p.raw.Read(func(fd uintptr) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for n, err = unix.Read(int(fd), b); errors.Is(err, unix.EINTR); n, err = unix.Read(int(fd), b) {
+		}
+		p.taken = max(n, 0)
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	switch {
+	case rerr != nil:
+		return 0, rerr
+	case err != nil:
+		return 0, &os.PathError{Op: "read", Path: p.Name(), Err: err}
+	case n == 0 && len(b) > 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// Waiting returns how many bytes of the host's the modem has not read, or not dealt with yet.
+func (p *PTY) Waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.taken
+	_ = p.raw.Control(func(fd uintptr) {
+		if got, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ); err == nil {
+			n += got
+		}
+	})
+	return n
 }
 
 // Flush drops what the host has not read. The line discipline of the host's end keeps it, and only a descriptor of that end reaches it.
