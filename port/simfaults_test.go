@@ -52,8 +52,8 @@ func TestLastingFaults(t *testing.T) {
 		{name: "echo loop from the start", faults: modemsim.Faults{Echo: true}, says: "AT", start: resets},
 		{name: "CTS low", faults: modemsim.Faults{HoldCTS: true}, says: "AT"},
 		{name: "CTS low in a call with output queued", faults: modemsim.Faults{HoldCTS: true}, in: true, says: "AT", start: floods},
-		{name: "switched off", faults: modemsim.Faults{Off: true}, says: "AT"},
-		{name: "switched off in a call", faults: modemsim.Faults{Off: true}, in: true, says: "AT"},
+		{name: "switched off", faults: modemsim.Faults{Off: true}, says: "DSR is low"},
+		{name: "switched off in a call", faults: modemsim.Faults{Off: true}, in: true, says: "DSR is low"},
 		{name: "silent hang-up", faults: modemsim.Faults{SilentHangup: true}, in: true, start: leaves},
 		{name: "OK before CONNECT", faults: modemsim.Faults{OKBeforeConnect: true}},
 	} {
