@@ -179,6 +179,10 @@ func (c *Call) Read(p []byte) (int, error) {
 		c.in.Add(uint64(n))
 		if c.tail.received(p[:n]) {
 			c.wakeLine()
+		} else if c.tail.on {
+			c.mu.Lock()
+			c.nudge() // modemTurn
+			c.mu.Unlock()
 		}
 		if !c.letIn.Load() && c.echo.received(p[:n]) {
 			c.wakeLine()

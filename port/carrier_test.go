@@ -3,6 +3,7 @@ package port
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -81,6 +82,47 @@ func TestTailWaitsForOurSilence(t *testing.T) {
 		r.stays(13*time.Second-time.Millisecond, Dialog)
 		r.within(2*time.Millisecond, HangingUp)
 	})
+}
+
+// TestTailHoldsBackASession: once the modem has said NO CARRIER, what a session goes on sending would be commands for it. So nothing is
+// sent; a caller who typed the words goes on by typing more.
+func TestTailHoldsBackASession(t *testing.T) {
+	for _, more := range []string{"", "x"} {
+		bubble(t, FakeOptions{NoSignals: true}, func(r *rig) {
+			r.modem.carrier = false
+			r.handler = func(_ context.Context, c *Call) Outcome {
+				c.Session("alice")
+				go func() { _, _ = io.Copy(io.Discard, c) }()
+				for {
+					if _, err := c.Write([]byte("ATDT0900\r")); err != nil {
+						return Outcome{}
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			}
+		}, func(r *rig) {
+			r.within(time.Second, Listening)
+			r.say("\r\nRING\r\n")
+			r.within(time.Second, Session)
+			time.Sleep(1050 * time.Millisecond) // between two writes
+			r.modem.set(func(m *fakeModem) { m.online = more != "" })
+			r.say("\r\nNO CARRIER\r\n")
+			if more != "" {
+				time.Sleep(2 * time.Second)
+				r.say(more)
+				r.stays(time.Minute, Session)
+				return
+			}
+			r.within(noCarrierSilence+time.Millisecond, HangingUp)
+			r.within(3*time.Second, Listening)
+			wantCause(t, r.lastEnd(), LostCarrier, "NO CARRIER")
+			for _, command := range r.modem.said() {
+				if strings.Contains(command, "ATDT") {
+					t.Errorf("the modem was told %q", command)
+				}
+			}
+		})
+	}
 }
 
 // TestTailIsIgnoredWithCarrier: where DCD can be trusted, a caller may type what he likes.

@@ -3,6 +3,8 @@ package port
 import (
 	"os"
 	"time"
+
+	"rashost/port/modem"
 )
 
 // escapeGuard keeps what a call sends from being taken for an escape to command mode. Such a sequence is three escape characters, with
@@ -91,6 +93,9 @@ func (g *escapeGuard) sent(p []byte, now time.Time) {
 // writeGuarded writes p to the device, with silence where an escape sequence would otherwise be. It returns what the device took.
 func (c *Call) writeGuarded(p []byte) (int, error) {
 	g, done := &c.guard, 0
+	if err := c.modemTurn(); err != nil {
+		return 0, err
+	}
 	if g.run > 0 && len(p) > 0 && p[0]&0x7f == escapeChar {
 		// Whether the modem takes these for neighbours must never be in doubt.
 		if quiet := time.Since(g.free); quiet >= g.gap {
@@ -144,6 +149,21 @@ func (c *Call) keepSilence() error {
 
 // pause waits until then, and less when the write deadline passes or the call ends, with the error that a Write then gives.
 func (c *Call) pause(until time.Time) error {
+	return c.await(until, func() bool { return false })
+}
+
+// modemTurn waits while the last thing that came is the modem's NO CARRIER, on a line without usable DCD: what a session sends now would
+// be commands for the modem. Either something more comes, and it was the caller's own text, or the line ends the call.
+func (c *Call) modemTurn() error {
+	mine := func() bool { kind, _ := c.tail.stands(); return kind != modem.TailNoCarrier }
+	if !c.letIn.Load() || mine() {
+		return nil
+	}
+	return c.await(time.Now().Add(2*noCarrierSilence), mine)
+}
+
+// await is pause that ends early when done.
+func (c *Call) await(until time.Time, done func() bool) error {
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	for {
@@ -159,7 +179,7 @@ func (c *Call) pause(until time.Time) error {
 			return over
 		case !by.IsZero() && !now.Before(by):
 			return os.ErrDeadlineExceeded
-		case !now.Before(until):
+		case !now.Before(until) || done():
 			return nil
 		case !by.IsZero() && by.Before(until):
 			timer.Reset(by.Sub(now))
@@ -173,7 +193,7 @@ func (c *Call) pause(until time.Time) error {
 	}
 }
 
-// nudge wakes a pause; mu is held.
+// nudge wakes who awaits; mu is held.
 func (c *Call) nudge() {
 	if c.changed != nil {
 		close(c.changed)
