@@ -8,8 +8,7 @@ import (
 // Bounds of what a line that waits for a call reads at full speed.
 const (
 	noiseSpan  = time.Second
-	noiseReads = 50   // in one span: far above what RING and caller id need
-	noiseBytes = 1024 // in one span
+	noiseReads = 50 // in one span: far above what RING and caller id need
 	noisePause = 500 * time.Millisecond
 	// noiseWorth is how many bytes that mean nothing are worth a word.
 	noiseWorth = 256
@@ -17,26 +16,25 @@ const (
 
 // noise is what a line that waits for a call has read.
 type noise struct {
-	since        time.Time // the beginning of the span
-	reads, bytes int       // in it
-	total        int       // bytes since the line began to listen, or the last word about it
-	until        time.Time // nothing is read before
+	since time.Time // the beginning of the span
+	reads int       // in it
+	total int       // bytes since the line began to listen, or the last word about it
+	until time.Time // nothing is read before
 }
 
-// heardNoise counts what was read while the line waits for a call. A line that babbles is read for a moment at a time: what comes in
-// between is dropped, and a RING in it comes again.
+// heardNoise counts what was read while the line waits for a call. A line that babbles is read in gulps: what comes in between waits in
+// the kernel, which drops what is too much.
 func (l *line) heardNoise(n int) {
 	if l.state != Listening && l.state != Ringing {
 		return
 	}
 	now, s := time.Now(), &l.noise
 	if now.Sub(s.since) > noiseSpan {
-		s.since, s.reads, s.bytes = now, 0, 0
+		s.since, s.reads = now, 0
 	}
 	s.reads++
-	s.bytes += n
 	s.total += n
-	if s.reads >= noiseReads || s.bytes >= noiseBytes {
+	if s.reads >= noiseReads {
 		s.until, s.since = now.Add(noisePause), time.Time{}
 	}
 	if l.rings > 0 || l.state == Ringing {
@@ -50,18 +48,14 @@ func (l *line) heardNoise(n int) {
 
 // readLater says whether the next read has to wait, and sets the timer for it.
 func (l *line) readLater() bool {
-	until := l.noise.until
-	if until.IsZero() {
+	if l.state != Listening && l.state != Ringing {
 		return false
 	}
-	if d := time.Until(until); d > 0 && (l.state == Listening || l.state == Ringing) {
+	d := time.Until(l.noise.until)
+	if d > 0 {
 		l.in(timeRead, d)
-		return true
 	}
-	l.noise.until = time.Time{}
-	_ = l.tty.dev.Flush(In)
-	l.split.Reset()
-	return false
+	return d > 0
 }
 
 // Bounds of calls in vain.
