@@ -30,6 +30,7 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			continue
 		}
 		faults = append(faults, lineFaults(h.config, i, profile))
+		h.warnings = append(h.warnings, lineRemarks(h.config, i, profile)...)
 		cfg := port.LineConfig{
 			Name: l.Name, Device: h.config.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity,
 			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
@@ -73,6 +74,20 @@ func lineFaults(c *config.Config, i int, profile *hardware.Profile) error {
 		faults = append(faults, c.Fault(path+".busy_when_dead", "the profile "+profile.Name+" has no off_hook command: give it one, or remove the key", nil))
 	}
 	return errors.Join(faults...)
+}
+
+// lineRemarks finds what works with a line's modem profile and is unwise.
+func lineRemarks(c *config.Config, i int, profile *hardware.Profile) (all config.Faults) {
+	if profile == nil || profile.Direct || profile.EscapeOff != "" {
+		return nil
+	}
+	for _, name := range c.Lines[i].Services() {
+		if s := c.Services[name]; s.Type == "ppp" && s.Direct {
+			all = append(all, c.Fault(fmt.Sprintf("lines[%d].modem", i), "the profile "+profile.Name+" cannot switch the modem's escape off (escape_off), and "+
+				"pppd writes straight to the modem: only pppd's own `escape 2b` keeps +++ from it. Leave services."+name+".direct out, or choose another modem", nil))
+		}
+	}
+	return all
 }
 
 // policyOf is what a line says of the calls that it answers.

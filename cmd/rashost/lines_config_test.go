@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"rashost/hardware"
 	"rashost/internal/config"
 	"rashost/port/modem"
 )
@@ -84,6 +85,30 @@ func TestRoutes(t *testing.T) {
 		got := use.of(c.id)
 		if got.dialogName != c.dialog || got.serviceName != c.service || got.raw != c.raw || !got.quiet || !got.trusted || got.dialog != h.dialogs[c.dialog] {
 			t.Errorf("%+v: %+v", c.id, got)
+		}
+	}
+}
+
+// TestWarnsOfDirectPPP: what pppd writes itself passes no guard of ours.
+func TestWarnsOfDirectPPP(t *testing.T) {
+	for _, tc := range []struct {
+		profile *hardware.Profile
+		direct  bool
+		want    int
+	}{
+		{&hardware.Profile{Name: "deaf"}, true, 1}, {&hardware.Profile{Name: "deaf"}, false, 0},
+		{&hardware.Profile{Name: "good", EscapeOff: "ATS2=255"}, true, 0}, {&hardware.Profile{Name: "none", Direct: true}, true, 0}, {nil, true, 0},
+	} {
+		c := &config.Config{
+			Lines:    []config.Line{{Name: "a", Service: "shell", Routes: []config.Route{{Ring: "B", Service: "net"}}}},
+			Services: map[string]config.Service{"net": {Type: "ppp", Direct: tc.direct}, "shell": {Type: "command"}},
+		}
+		got := lineRemarks(c, 0, tc.profile)
+		if len(got) != tc.want {
+			t.Errorf("%+v: %v", tc, got)
+		}
+		for _, w := range got {
+			wantText(t, w.Error(), "lines[0].modem: the profile deaf cannot switch the modem's escape off", "services.net.direct")
 		}
 	}
 }

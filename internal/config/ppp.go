@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rashost/internal/pppd"
@@ -83,7 +84,7 @@ func (c *checker) pppd(path, name string, s Service) {
 		}
 	}
 	for i, l := range c.cfg.Lines {
-		if l.Service == name {
+		if slices.Contains(l.Services(), name) {
 			c.pppLine(fmt.Sprintf("lines[%d]", i), l, name, s)
 		}
 	}
