@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Bounds of the last step of the ladder.
@@ -131,12 +133,17 @@ func usbOffAndOn(ctx context.Context, place string) error {
 
 func writeSysfs(file, text string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%s: no permission: let the daemon's user write it by a udev rule (docs/operations.md), or remove usb_reset: %w", file, err)
-	}
 	if err != nil {
-		return err
+		return sysfsDenied(file, err)
 	}
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
+}
+
+// sysfsDenied adds to an error of missing rights what to do about it.
+func sysfsDenied(file string, err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("%s may not be written: give the daemon's user that right (docs/operations.md, usb_reset), or remove usb_reset: %w", file, err)
+	}
+	return err
 }

@@ -2,12 +2,16 @@ package port
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // usbTree makes a tree like sysfs in which the rig's device hangs on a USB device behind a hub, and returns the file of its
@@ -162,5 +166,32 @@ func TestUSBDevice(t *testing.T) {
 	}
 	if err := usbOffAndOn(t.Context(), t.TempDir()); err == nil {
 		t.Error("nothing to write to")
+	}
+}
+
+// TestComplaint2_2_PowerStepDenied: a daemon that may not write sysfs says what to do, and the line goes on without the step. A folder in
+// place of the file is denied to root, too.
+func TestComplaint2_2_PowerStepDenied(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) {
+		file := usbTree(r)
+		if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		r.cfg.USBReset, r.modem.mute = 1, true
+	}, func(r *rig) {
+		r.within(10*time.Minute, Quarantined)
+		if told := r.usbSteps(); len(told) == 0 || !strings.HasPrefix(told[0], "did not help: ") {
+			t.Error(told)
+		}
+		r.modem.set(func(m *fakeModem) { m.mute = false })
+		r.within(6*time.Minute, Listening)
+	})
+	for _, denied := range []error{fs.ErrPermission, unix.EROFS} {
+		if err := sysfsDenied("authorized", denied); !errors.Is(err, denied) || !strings.Contains(err.Error(), "give the daemon's user that right") {
+			t.Error(err)
+		}
+	}
+	if err := sysfsDenied("authorized", unix.EIO); err != unix.EIO { //nolint:errorlint // the very one
+		t.Error(err)
 	}
 }
