@@ -18,7 +18,7 @@ type Profile struct {
 	Description string `yaml:"description,omitempty"`
 	// Families are the makes and models that the profile is known to fit, for people: docs/modems.md shows them.
 	Families []string `yaml:"families,omitempty"`
-	// Dialect names whose commands the family speaks, as in commands.yaml; `rashost modem lint` explains with it. "" is "hayes".
+	// Dialect names whose commands the family speaks, as in commands.yaml; `rashost modem lint` explains with it. "" is "any".
 	Dialect string `yaml:"dialect,omitempty"`
 	// Match recognises the family by what the modem says of itself: Recognise adds the weights of those that fit.
 	Match []Match `yaml:"match,omitempty"`
