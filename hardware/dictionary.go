@@ -18,6 +18,15 @@ var commandsYAML []byte
 // AnyDialect is the dialect of a modem whose make is not known.
 const AnyDialect = "any"
 
+// dialectNames are the dialects of commands.yaml, so that a profile can be checked without reading it.
+var dialectNames = []string{
+	"any", "conexant", "elsa", "gsm", "hayes", "iridium", "isdn", "lucent", "microcom", "multitech", "multitech-ba", "quectel", "rockwell",
+	"sierra", "slmodemd", "spandsp", "telebit", "telit", "usr", "usr-usb", "v250", "zyxel",
+}
+
+// DialectNames returns the words of Profile.Dialect, sorted.
+func DialectNames() []string { return slices.Clone(dialectNames) }
+
 // Meaning is what a command does in one dialect.
 type Meaning struct {
 	// Name is the command without AT and value: E, &K, S7, +MS, \N, #CID.
@@ -138,6 +147,20 @@ func (d *Dictionary) Find(dialect, name string) *Meaning {
 	return nil
 }
 
+// find is Find for a command with its value. Where the make is not known, a dialect that takes the value counts before one that does not.
+func (d *Dictionary) find(dialect string, t Token) *Meaning {
+	first := d.Find(dialect, t.Name)
+	if orAny(dialect) != AnyDialect || first == nil || first.accept(t.Value) {
+		return first
+	}
+	for _, in := range d.order(dialect) {
+		if m := d.commands[in][t.Name]; m != nil && m.accept(t.Value) {
+			return m
+		}
+	}
+	return first
+}
+
 // Elsewhere returns the dialects, sorted, that know a command of that name.
 func (d *Dictionary) Elsewhere(name string) []string {
 	var all []string
@@ -154,7 +177,11 @@ func (d *Dictionary) Elsewhere(name string) []string {
 func (d *Dictionary) flow(dialect string) []string {
 	var all []string
 	for _, in := range d.order(dialect) {
-		all = append(all, d.dialects[in].Flow...)
+		for _, way := range d.dialects[in].Flow {
+			if !slices.Contains(all, way) {
+				all = append(all, way)
+			}
+		}
 	}
 	if len(all) > 0 && !slices.Contains(all, "+IFC=2,2") && d.Find(dialect, "+IFC") != nil {
 		all = append(all, "+IFC=2,2")

@@ -135,7 +135,7 @@ func (l *linter) line(key string, step Step) {
 	reset := ""
 	for i, t := range tokens {
 		e := Explained{Key: key, Line: step.Send, Command: t.Text, Optional: step.Optional, Source: step.Source, Unverified: step.Unverified}
-		m := l.dict.Find(l.out.Dialect, t.Name)
+		m := l.dict.find(l.out.Dialect, t)
 		if m != nil {
 			e.Means = m.say(t)
 			if key == "" {

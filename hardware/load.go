@@ -83,7 +83,7 @@ func builtin(name string) (Profile, error) {
 	file := "modems/" + name + ".yaml"
 	data, err := modems.ReadFile(file)
 	if err != nil {
-		return Profile{}, fmt.Errorf("no modem profile %q: there are %s, or give the path of a YAML file", name, strings.Join(names(), ", "))
+		return Profile{}, fmt.Errorf("no modem profile %q: there are %s, or give the path of a YAML file", name, strings.Join(Names(), ", "))
 	}
 	p, err := Parse(data, file)
 	if err == nil && p.Name != name {
@@ -92,7 +92,8 @@ func builtin(name string) (Profile, error) {
 	return p, err
 }
 
-func names() []string {
+// Names returns the names of the profiles that come with the program, sorted.
+func Names() []string {
 	files, err := modems.ReadDir("modems")
 	if err != nil {
 		return nil
@@ -168,6 +169,9 @@ type checker struct {
 
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
+// CallerIDFormats returns the words of CallerID.Format.
+func CallerIDFormats() []string { return []string{"formatted", "raw", "ring", "fm-to", "clip"} }
+
 func (c *checker) profile(p *Profile) {
 	if !nameRule.MatchString(p.Name) {
 		c.fault("name", "%q: use up to 32 lower case letters, digits and dashes", p.Name)
@@ -175,7 +179,8 @@ func (c *checker) profile(p *Profile) {
 	oneOf(c, "dtr", p.DTR, DTRHangup, DTRReset, DTRIgnored)
 	oneOf(c, "carrier", p.Carrier, CarrierAuto, CarrierRequired, CarrierIgnore)
 	oneOf(c, "flow", p.Flow, FlowNone, FlowRTSCTS, FlowXONXOFF)
-	oneOf(c, "caller_id", p.CallerID.Format, "", "formatted", "raw", "ring", "fm-to", "clip")
+	oneOf(c, "caller_id", p.CallerID.Format, append([]string{""}, CallerIDFormats()...)...)
+	oneOf(c, "dialect", p.Dialect, append([]string{""}, dialectNames...)...)
 	c.knowledge(p)
 	if p.Direct {
 		if len(p.Init)+len(p.Recover)+len(p.Diagnostics)+len(p.CallerID.Enable)+len(p.Match)+len(p.ReadBack) > 0 ||

@@ -127,16 +127,9 @@ func (a *app) loadConfig() (*config.Config, error) {
 }
 
 func configEnv() (config.Env, error) {
-	profiles, err := hardware.Builtin()
-	if err != nil {
-		return config.Env{}, err
-	}
-	env := config.Env{Root: runsAsRoot(), Plugins: slices.Sorted(maps.Keys(pluginTable()))}
+	env := config.Env{Root: runsAsRoot(), Plugins: slices.Sorted(maps.Keys(pluginTable())), Modems: hardware.Names()}
 	if u, err := user.Current(); err == nil && !env.Root {
 		env.User = u.Username
-	}
-	for _, p := range profiles {
-		env.Modems = append(env.Modems, p.Name)
 	}
 	return env, nil
 }

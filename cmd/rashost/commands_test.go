@@ -313,6 +313,7 @@ func TestJSONDocumentation(t *testing.T) {
 		"health": admin.HealthView{}, "records": admin.RecordsHealth{}, "dialogs": admin.DialogsHealth{}, "plugins": admin.PluginsReply{},
 		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{}, "arm": admin.ArmView{}, "try": tryResult{}, "fault": tryFault{},
 		"devices": devicesReply{}, "device": deviceView{},
+		"lint": lintReply{}, "lint command": lintCommand{}, "lint finding": lintFinding{}, "lint trap": lintTrap{},
 	} {
 		var fields []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {

@@ -7,13 +7,23 @@ import (
 )
 
 func newSchemaCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "schema",
-		Short: "a JSON schema of config.yaml, for editors",
-		Args:  arguments(),
+		Short: "a JSON schema of config.yaml, or of a modem profile, for editors",
+		Args:  unknownCommand,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.stdout.Write(config.Schema())
 			return err
 		},
 	}
+	cmd.AddCommand(&cobra.Command{
+		Use:   "profile",
+		Short: "a JSON schema of a modem profile",
+		Args:  arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := a.stdout.Write(config.ProfileSchema())
+			return err
+		},
+	})
+	return cmd
 }
