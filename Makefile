@@ -56,7 +56,7 @@ bench: build ## measure speed and size, beside the peers that are installed
 
 golden: ## rewrite the generated documents and golden files
 	go generate ./...
-	go test ./port ./internal/config ./internal/record -run "Golden|Diagram" -update
+	go test ./port ./hardware ./internal/config ./internal/record -run "Golden|Diagram" -update
 	go test ./plugin/external -run DocumentedExchange -update
 
 clean: ## remove what was built

@@ -62,7 +62,7 @@ var rules = []rule{
 	}, "the host ends commands by CR and reads lines that end in CR LF. S3=13, S4=10"},
 	{"stored", SeverityWarning, sets("&W", "0", "1", "2", "3"),
 		"what is stored outlives the profile, and the store wears out when it is written at every start; the host sets everything up itself"},
-	{"test-timer", SeverityFault, func(_ *linter, t Token, _ *Meaning) bool { return t.Name == "S18" && t.Value != "0" }, "a test may begin in a call. S18=0"},
+	{"test-timer", SeverityFault, func(_ *linter, t Token, _ *Meaning) bool { return t.Name == "S18" && t.Value != "0" }, "it starts a test; on a ZyXEL, RING then comes at a rate of its own. S18=0"},
 	{"never-hang-up", SeverityFault, sets("S10", "255"), "a caller who is cut off is never noticed"},
 	{"long-wait", SeverityWarning, func(l *linter, t Token, _ *Meaning) bool {
 		return t.Name == "S7" && l.profile != nil && time.Duration(t.number()+5)*time.Second > l.profile.Answer.Timeout.Std()
