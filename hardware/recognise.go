@@ -46,6 +46,8 @@ type Recognition struct {
 	Score int
 	// Why names each answer that fits: "ATI3 says \\"Courier\\"; ...". The text is the modem's, quoted and cut to 60 bytes.
 	Why string
+	// Tied are the names of other profiles that fit as well, which Why names too.
+	Tied []string
 }
 
 // Recognise returns the profile that fits the answers best; answers has a modem's lines by query, joined by "\n". Of equals the first by
@@ -67,9 +69,20 @@ func Recognise(profiles []Profile, answers map[string]string) Recognition {
 			}
 		}
 		r.Why = strings.Join(why, "; ")
-		if r.Score > best.Score || r.Score > 0 && r.Score == best.Score && p.Name < best.Profile.Name {
+		switch {
+		case r.Score == 0 || r.Score < best.Score:
+		case r.Score > best.Score:
 			best = r
+		case p.Name < best.Profile.Name:
+			r.Tied = append(best.Tied, best.Profile.Name)
+			best = r
+		default:
+			best.Tied = append(best.Tied, p.Name)
 		}
+	}
+	if len(best.Tied) > 0 {
+		slices.Sort(best.Tied)
+		best.Why += "; " + strings.Join(best.Tied, ", ") + " would fit as well"
 	}
 	if best.Score > 0 {
 		return best

@@ -28,6 +28,10 @@ type LineConfig struct {
 	Name, Device string
 	// Profile is the modem's; nil, or one with Direct set, makes a direct line. It must not change afterwards.
 	Profile *hardware.Profile
+	// Auto, when not empty, are the profiles among which the line finds that of its modem, by asking it (Identify) before its first set-up,
+	// and again when the device was away, the set-up failed, or an operator reset or enabled the line. Profile counts until then, and where
+	// none fits. A profile's `carrier: ignore` that was found so counts as auto. It must not change afterwards.
+	Auto []hardware.Profile
 	// Baud is the speed in bit/s; 0 means the profile's, and 9600 when that has none either.
 	Baud int
 	// Parity is none, even, odd, mark or space; "" means none. Parity other than none goes with seven bits.
@@ -96,6 +100,8 @@ func (c *LineConfig) carrier() CarrierMode {
 	switch {
 	case c.Carrier == CarrierRequired || c.Carrier == CarrierIgnore:
 		return c.Carrier
+	case len(c.Auto) > 0 && c.Profile.Carrier == hardware.CarrierIgnore:
+		return CarrierAuto // nobody has checked that a limit ends a forgotten session
 	case c.Profile != nil && c.Profile.Carrier != "":
 		return CarrierMode(c.Profile.Carrier)
 	default:
@@ -187,6 +193,9 @@ func (c *LineConfig) check() error {
 	case "", "none", "rtscts", "xonxoff":
 	default:
 		return fmt.Errorf("line %s: flow %q: allowed are none, rtscts, xonxoff", c.Name, c.Flow)
+	}
+	if len(c.Auto) > 0 && c.direct() {
+		return fmt.Errorf("line %s: profiles to find the modem's among, and none to begin with", c.Name)
 	}
 	if err := c.checkAutobaud(); err != nil {
 		return fmt.Errorf("line %s: %w", c.Name, err)

@@ -35,6 +35,7 @@ const (
 	EventDSRLow      = "dsr-low"     // the modem is switched off or unplugged
 	EventProbe       = "probe"       // the idle probe failed
 	EventEscape      = "escape"      // an escape sequence, or what was done against one
+	EventModem       = "modem"       // what modem a line has, where it found out itself
 	EventReadBack    = "read-back"   // the modem does not say that it took what the set-up told it
 	EventQuarantine  = "quarantine"  // the line is taken out of service, or comes back
 	EventDevice      = "device"      // the device went, came or moved

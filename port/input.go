@@ -54,7 +54,7 @@ func (l *line) heard(text string) {
 	if l.hang.phase == phaseProbe && r.Kind == modem.None && text == "AT" {
 		l.hang.unset = true // an echo: the modem was reset
 	}
-	if (r.Kind == modem.None || r.Kind == modem.Info) && l.readBackLine(text) {
+	if (r.Kind == modem.None || r.Kind == modem.Info) && (l.recogniseLine(text) || l.readBackLine(text)) {
 		return
 	}
 	if l.hang.phase == phaseDiagnostics {

@@ -302,7 +302,8 @@ const (
 
 // line is one managed line: the state machine's own data. Nobody else touches it; they send requests and read the snapshot.
 type line struct {
-	cfg     LineConfig
+	cfg     LineConfig // as given, but for the profile of a modem that was asked
+	given   *LineConfig
 	mgr     *Manager
 	inbox   chan request
 	done    chan struct{} // closed when the machine has ended and the device is given back
@@ -338,6 +339,8 @@ type line struct {
 	dcd        carrier                  // carrier.go
 	auto       autobaud                 // autobaud.go
 	back       readBack                 // readback.go
+	asking     *inquiry                 // recognise.go: the modem is asked what it is
+	known      string                   // why the profile is the modem's; "" while that is not known
 	tries      int                      // opens in a row that found no device, or a busy one
 	failures   int                      // recoveries in a row that did not help
 	goodAt     time.Time                // when the line last began to listen

@@ -136,7 +136,7 @@ func (m *Manager) Apply(ctx context.Context, cfgs []LineConfig) error {
 	}
 	kept := make(map[*line]bool)
 	for i := range cfgs {
-		if l := old[cfgs[i].Name]; l != nil && l.cfg.equal(&cfgs[i]) {
+		if l := old[cfgs[i].Name]; l != nil && l.given.equal(&cfgs[i]) {
 			kept[l] = true
 		}
 	}
@@ -227,7 +227,7 @@ func (m *Manager) check(cfgs []LineConfig) ([]Opener, error) {
 // newLine makes a line that sleeps. The device is opened once those lines that had it before have given it back.
 func (m *Manager) newLine(c LineConfig, o Opener) *line {
 	l := &line{
-		cfg: c, mgr: m, inbox: make(chan request, 1), done: make(chan struct{}), started: make(chan struct{}),
+		cfg: c, given: &c, mgr: m, inbox: make(chan request, 1), done: make(chan struct{}), started: make(chan struct{}),
 		state: Disabled, since: time.Now(), dirty: true,
 		tty: tty{opener: inTurn{o, m.opens}, starts: make(chan Device, 1), reads: make(chan chunk, 1), opened: make(chan opening, 1)},
 	}

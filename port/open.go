@@ -43,7 +43,10 @@ type opening struct {
 }
 
 // open closes the device if need be, and opens it anew. (Entering opening.)
-func (l *line) open(occurrence) {
+func (l *line) open(o occurrence) {
+	if o.ev == evRestart || o.ev == evEnable {
+		l.forget()
+	}
 	l.tty.busy, l.maintained = false, false
 	l.closeDevice()
 	l.startOpen()
@@ -183,6 +186,9 @@ func (l *line) initialise(occurrence) {
 		return
 	}
 	l.back.ask = nil
+	if l.recognise() {
+		return
+	}
 	l.startScript(append(l.backOnHook(), initSteps(l.cfg.Profile)...))
 }
 
@@ -339,7 +345,12 @@ func (l *line) scriptOver(err error) {
 		l.rungOver(l.unlessItRings(err))
 	case l.state == Disabled || l.state == Quarantined:
 		l.offHookOver(err)
+	case l.state == Initializing && l.asking != nil:
+		l.recogniseNext(script)
 	case err != nil:
+		if l.state == Initializing {
+			l.forget() // it may be another modem
+		}
 		if l.state == Listening {
 			l.event(EventProbe, "the idle probe failed", err.Error())
 		}

@@ -191,6 +191,8 @@ func (l *line) idle() {
 		l.post(evFailed, why)
 	case l.hang.unset:
 		l.post(evUnset, "the modem lost its settings")
+	case l.unknown():
+		l.post(evUnset, "the modem is to be asked what it is")
 	default:
 		l.post(evIdle, "")
 	}

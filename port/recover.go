@@ -50,6 +50,7 @@ func (l *line) missing(o occurrence) {
 	l.closeDevice()
 	l.hang = hangup{}
 	l.tty.absent = true
+	l.forget()
 	// Whatever rang went with the device, and another one may come.
 	l.rings, l.ids = 0, nil
 	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back = false, false, "", false, readBack{}

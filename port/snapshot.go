@@ -6,9 +6,11 @@ import "time"
 type Snapshot struct {
 	Name   string `json:"name"`
 	Device string `json:"device"`
-	// Modem is the profile's name, "none" for a direct line.
-	Modem string `json:"modem"`
-	State State  `json:"state"`
+	// Modem is the profile's name, "none" for a direct line, "auto" while the modem has not said what it is. ModemWhy says why a modem that
+	// was asked got that profile; "" where the configuration names it.
+	Modem    string `json:"modem"`
+	ModemWhy string `json:"modem_why,omitempty"`
+	State    State  `json:"state"`
 	// Condition is the RAS_PORT_CONDITION word for State.
 	Condition string `json:"condition"`
 	// Since is when the line came into State, Reason why it is there ("" for the ordinary), NextTry when it will try to leave it;
@@ -67,7 +69,10 @@ func (l *line) publish() {
 		Reason: l.reason, Calls: l.calls, Missed: l.missed, Pending: l.pending, call: l.call,
 	}
 	if !l.cfg.direct() {
-		s.Modem = l.cfg.Profile.Name
+		s.Modem, s.ModemWhy = l.cfg.Profile.Name, l.known
+		if l.unknown() {
+			s.Modem = "auto"
+		}
 	}
 	if l.state == Absent || l.state == Recovering || l.state == Quarantined {
 		s.NextTry, s.Failures = l.due[timeState], l.failures

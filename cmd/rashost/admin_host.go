@@ -61,7 +61,7 @@ func lineView(s port.Snapshot) admin.LineView {
 	return admin.LineView{
 		Name: s.Name, Device: s.Device, State: string(s.State), Condition: s.Condition, Since: s.Since, Reason: s.Reason,
 		NextTry: s.NextTry, Pending: s.Pending, CallID: s.CallID, CallerID: s.CallerID, Connect: s.Connect, User: s.User, Calls: s.Calls,
-		Modem: s.Modem, CallStart: s.CallStart, OctetsIn: s.In, OctetsOut: s.Out, Missed: s.Missed, Failures: s.Failures,
+		Modem: s.Modem, ModemWhy: s.ModemWhy, CallStart: s.CallStart, OctetsIn: s.In, OctetsOut: s.Out, Missed: s.Missed, Failures: s.Failures,
 	}
 }
 

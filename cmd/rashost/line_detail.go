@@ -77,7 +77,7 @@ func writeLine(w io.Writer, l admin.LineView) {
 	for _, fact := range []struct{ name, value string }{
 		{"line", l.Name},
 		{"device", l.Device},
-		{"modem", l.Modem},
+		{"modem", modemText(l)},
 		{"state", l.State},
 		{"condition", l.Condition},
 		{"since", clock(l.Since)},
@@ -93,6 +93,14 @@ func writeLine(w io.Writer, l admin.LineView) {
 		}
 	}
 	_ = t.Flush() // as with every print: who reads has gone
+}
+
+// modemText is the line's modem profile, and why, where the modem was asked.
+func modemText(l admin.LineView) string {
+	if l.ModemWhy == "" {
+		return l.Modem
+	}
+	return l.Modem + " (" + l.ModemWhy + ")"
 }
 
 func failuresText(l admin.LineView) string {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +23,8 @@ import (
 func lineConfigs(h *house) ([]port.LineConfig, error) {
 	profiles, err := newProfiles(h.config)
 	faults := []error{err}
+	auto, err := profiles.modems()
+	faults = append(faults, err)
 	cfgs := make([]port.LineConfig, 0, len(h.config.Lines))
 	for i, l := range h.config.Lines {
 		profile, err := profiles.find(l.Modem)
@@ -38,6 +41,9 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			HandlerGrace: handlerGrace(h.config, l), Policy: policyOf(l),
 			Autobaud: port.AutobaudMode(l.Autobaud), Speeds: l.Speeds, QuarantineAfter: l.QuarantineAfter,
 			Maintenance: maintenance(l.Maintenance), DSR: port.DSRMode(l.DSR), USBReset: l.USBReset, BusyWhenDead: l.BusyWhenDead,
+		}
+		if l.Modem == "auto" {
+			cfg.Auto = auto
 		}
 		for _, name := range l.Dialogs() {
 			if d := h.dialogs[name]; d != nil && d.err != nil && cfg.OutOfService == "" {
@@ -195,10 +201,26 @@ func readProfile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxProfile))
 }
 
-// find returns the profile of a line's `modem`; nil for "none". Until modems are probed, "auto" is the generic one.
+// modems are the profiles that a modem can turn out to have, the folder's own in place of built-in ones of the same name.
+func (p profiles) modems() ([]hardware.Profile, error) {
+	all, err := hardware.Builtin()
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(b hardware.Profile) bool { return b.Direct || p.own[b.Name] != nil })
+	for _, own := range p.own {
+		if own.Name != "" && !own.Direct {
+			all = append(all, *own)
+		}
+	}
+	slices.SortFunc(all, func(a, b hardware.Profile) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// find returns the profile of a line's `modem`; nil for "none". For "auto" it is the one that counts until the modem has said what it is.
 func (p profiles) find(name string) (*hardware.Profile, error) {
 	if name == "auto" {
-		name = "generic"
+		name = hardware.Fallback
 	}
 	if own := p.own[name]; own != nil {
 		return own, nil

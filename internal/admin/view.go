@@ -63,6 +63,7 @@ type LineView struct {
 	Calls     uint64    `json:"calls"`
 	Missed    uint64    `json:"missed"`
 	Modem     string    `json:"modem"`
+	ModemWhy  string    `json:"modem_why,omitempty"` // why a modem that was asked got that profile
 	CallStart time.Time `json:"call_start,omitzero"`
 	OctetsIn  uint64    `json:"octets_in"`
 	OctetsOut uint64    `json:"octets_out"`
