@@ -56,7 +56,7 @@ var keys = []key{
 		text: "The tty, best by /dev/serial/by-id/ since other names move; `sim:NAME`, a built-in virtual modem; or `pty:PATH`, a " +
 			"pseudo-terminal whose other end is linked at PATH. One line per device."},
 	{path: "lines[].modem", def: "auto", allowed: "auto, none or the name of a modem profile",
-		text: "The modem profile (modem-profiles.md). auto: the generic profile, until modems are probed. none: a direct line without a modem."},
+		text: "The modem profile (modem-profiles.md). auto: the modem is asked what it is, and the profile that fits is used (`rashost modem probe DEVICE` shows it). none: a direct line without a modem."},
 	{path: "lines[].direct", def: "false", text: "true: a direct line, the same as `modem: none`. A call starts with carrier, or with the first byte."},
 	{path: "lines[].baud", def: "115200", least: 50, most: 4000000, text: "Speed between computer and modem, fixed, in bit/s."},
 	{path: "lines[].parity", def: "none", enum: []string{"none", "even", "odd", "mark", "space"},
