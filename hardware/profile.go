@@ -160,8 +160,8 @@ type CallerID struct {
 	// Format is what the modem then sends: "formatted" (NMBR= lines and their like), "raw" (MESG= in hexadecimal), "ring" (within
 	// the RING line), "fm-to" or "clip". The host understands all of them at any time; the word is for people.
 	Format string `yaml:"format,omitempty"`
-	// BeforeFirstRing: the lines come before the first RING (as in the United Kingdom), not between the first and the second. Carried,
-	// not used yet: the host takes caller id whenever it comes.
+	// BeforeFirstRing: the lines come before the first RING (as in the United Kingdom), not between the first and the second. Then a line
+	// that answers at the first ring may need them; the host takes caller id whenever it comes.
 	BeforeFirstRing bool `yaml:"before_first_ring,omitempty"`
 }
 
