@@ -49,8 +49,8 @@ type Profile struct {
 	// OffHook takes the telephone line off hook without a call, so that a hunt group passes over a modem that is out of service; an empty
 	// Send: not possible by command. Used where the line says busy_when_dead.
 	OffHook Step `yaml:"off_hook,omitempty"`
-	// Recover frees a modem that no longer answers. It is used while the line is recovering, when AT is not answered after DTR was low;
-	// a step that fails and is not optional ends that try. AT, Reset and Init follow.
+	// Recover frees a modem that no longer answers. It is used while the line is recovering, when neither DTR nor the escape made it
+	// answer AT; AT follows, and then Init or the next step of the ladder. Without it DLE ETX, the escape and ATH are sent.
 	Recover []Step `yaml:"recover,omitempty"`
 	// Diagnostics are asked right after a call ended, before any reset, and their answers kept for people, in the record of the call and
 	// among the events of the line.

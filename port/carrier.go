@@ -162,11 +162,14 @@ func (l *line) watchForCarrier() {
 	if l.mode() == CarrierIgnore {
 		return
 	}
-	high, ok := l.readDCD()
+	s, err := l.tty.dev.Signals()
 	switch {
-	case !ok:
+	case err != nil:
 		return // the first byte begins a call
-	case !high:
+	case l.dsrShowsOff(s):
+		l.event(EventDSRLow, dsrLow, "no call begins")
+		l.dcd.low = true
+	case !s.DCD:
 		l.dcd.low = true
 		l.firstSpeed()
 	case l.dcd.low && !l.cfg.autobauds():
@@ -211,6 +214,9 @@ func (l *line) directInput(p []byte) {
 
 // directBytes looks whether the first bytes begin a call, and keeps them for it.
 func (l *line) directBytes(p []byte) {
+	if l.poweredOff() {
+		return // noise: the far end is switched off
+	}
 	byCarrier := false
 	if l.mode() != CarrierIgnore {
 		high, ok := l.readDCD()

@@ -359,6 +359,25 @@ func TestDSRModes(t *testing.T) {
 	}
 }
 
+// TestDSROfADirectLine: where DCD is polled anyway, a far end that is switched off begins no call, neither by carrier nor by noise.
+func TestDSROfADirectLine(t *testing.T) {
+	bubble(t, FakeOptions{}, onDirectLine, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.far.SetDSR(false)
+		r.far.SetDCD(true)
+		r.say("noise")
+		r.stays(time.Minute, Listening)
+		if told := r.told(EventDSRLow); len(told) != 1 || !strings.HasSuffix(told[0], "no call begins") {
+			t.Error(told)
+		}
+		r.far.SetDCD(false)
+		r.far.SetDSR(true)
+		time.Sleep(time.Second)
+		r.far.SetDCD(true)
+		r.within(time.Second, Dialog)
+	})
+}
+
 // FuzzEchoWatch: whatever is sent and received, the watch stays bounded, and text that never came back is no loop.
 func FuzzEchoWatch(f *testing.F) {
 	f.Add("Username: ", "alice\r", true)

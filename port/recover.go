@@ -113,6 +113,7 @@ func (l *line) quarantine(o occurrence) {
 func (l *line) closeDown(o occurrence) {
 	l.reason = orElse(o.why, "disabled by the operator")
 	l.giveUpDevice()
+	l.tty.before = nil
 	if l.hang.began.IsZero() {
 		l.tty.notBefore = time.Time{} // no call: DTR need not be seen low
 	}

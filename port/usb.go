@@ -25,8 +25,8 @@ type usbMemory struct {
 	useless bool        // the last time did not help: an operator has to act
 }
 
-// usbTried returns the memory for a device, with what is over a day old forgotten.
-func (m *Manager) usbTried(device string) *usbMemory {
+// usbOf lets use see the memory for a device, with what is over a day old forgotten. A line that ends and the one that replaces it share it.
+func (m *Manager) usbOf(device string, use func(u *usbMemory)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.usb == nil {
@@ -40,7 +40,7 @@ func (m *Manager) usbTried(device string) *usbMemory {
 	for len(u.tried) > 0 && time.Since(u.tried[0]) > usbDay {
 		u.tried = u.tried[1:]
 	}
-	return u
+	use(u)
 }
 
 // fitsUSB says that the USB device may be switched off and on: the configuration allows it, not too often, and not again when it did
@@ -49,27 +49,34 @@ func (l *line) fitsUSB() bool {
 	if l.cfg.USBReset <= 0 {
 		return false
 	}
-	u := l.mgr.usbTried(l.cfg.Device)
-	switch {
-	case u.useless:
-		l.event(EventLadder, "USB device off and on", "not tried again, as it did not help: replug the device, then rashost reset")
-		return false
-	case len(u.tried) >= l.cfg.USBReset:
-		l.event(EventLadder, "USB device off and on", fmt.Sprintf("not tried: usb_reset allows %d in 24 hours", l.cfg.USBReset))
-		return false
+	why := ""
+	l.mgr.usbOf(l.cfg.Device, func(u *usbMemory) {
+		switch {
+		case u.useless:
+			why = "not tried again, as it did not help: replug the device, then rashost reset"
+		case len(u.tried) >= l.cfg.USBReset:
+			why = fmt.Sprintf("not tried: usb_reset allows %d in 24 hours", l.cfg.USBReset)
+		}
+	})
+	if why != "" {
+		l.event(EventLadder, "USB device off and on", why)
 	}
-	return true
+	return why == ""
 }
 
 // openAfterUSB closes the device, switches its USB device off and on, and opens it when it is back.
 func (l *line) openAfterUSB() {
 	place, err := usbDevice(l.mgr.sysfs, l.cfg.Device)
+	if err == nil && l.tty.opening {
+		err = errors.New("the last open of the device has not returned")
+	}
 	if err != nil {
 		l.rungOver(err)
 		return
 	}
-	u := l.mgr.usbTried(l.cfg.Device)
-	u.tried, u.useless = append(u.tried, time.Now()), true // until it has helped
+	l.mgr.usbOf(l.cfg.Device, func(u *usbMemory) {
+		u.tried, u.useless = append(u.tried, time.Now()), true // until it has helped
+	})
 	l.tty.before = func(ctx context.Context) error { return usbOffAndOn(ctx, place) }
 	l.usbWaits = true
 	l.openAgain()
@@ -79,14 +86,14 @@ func (l *line) openAfterUSB() {
 func (l *line) usbHelped() {
 	if l.usbWaits {
 		l.usbWaits = false
-		l.mgr.usbTried(l.cfg.Device).useless = false
+		l.mgr.usbOf(l.cfg.Device, func(u *usbMemory) { u.useless = false })
 	}
 }
 
 // usbForget lets the step be tried again, because an operator acted.
 func (l *line) usbForget() {
 	if l.cfg.USBReset > 0 {
-		l.mgr.usbTried(l.cfg.Device).useless = false
+		l.mgr.usbOf(l.cfg.Device, func(u *usbMemory) { u.useless = false })
 	}
 }
 

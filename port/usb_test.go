@@ -95,7 +95,8 @@ func TestUSBIsNotRepeated(t *testing.T) {
 		if told := r.usbSteps(); len(told) == 0 || !strings.HasPrefix(told[0], "did not help: ") {
 			t.Error(told)
 		}
-		u := r.mgr.usbTried(r.cfg.Device)
+		var u *usbMemory
+		r.mgr.usbOf(r.cfg.Device, func(now *usbMemory) { u = now })
 		if len(u.tried) != 1 || !u.useless {
 			t.Errorf("%+v", u)
 		}
@@ -120,9 +121,12 @@ func TestUSBIsNotRepeated(t *testing.T) {
 			t.Errorf("in a day: %v", u.tried)
 		}
 		time.Sleep(20 * time.Hour)
-		if r.snap(); len(r.mgr.usbTried(r.cfg.Device).tried) > 1 {
-			t.Error("a day is longer than a day")
-		}
+		r.snap()
+		r.mgr.usbOf(r.cfg.Device, func(u *usbMemory) {
+			if len(u.tried) > 1 {
+				t.Error("a day is longer than a day")
+			}
+		})
 	})
 }
 
