@@ -214,11 +214,11 @@ func (d *Dictionary) order(dialect string) []string {
 	return all
 }
 
-// known returns the longest known command that text begins with, "" for none.
-func (d *Dictionary) known(dialect, text string) string {
+// known returns the longest command of any dialect that text begins with, "" for none: a command of another make is to be named whole.
+func (d *Dictionary) known(text string) string {
 	best := ""
-	for _, in := range d.order(dialect) {
-		for name := range d.commands[in] {
+	for _, commands := range d.commands {
+		for name := range commands {
 			if len(name) > len(best) && strings.HasPrefix(text, name) {
 				best = name
 			}

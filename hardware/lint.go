@@ -124,7 +124,7 @@ func (l *linter) line(key string, step Step) {
 	if step.Raw || step.Send == "" {
 		return
 	}
-	tokens := l.dict.tokens(l.out.Dialect, step.Send)
+	tokens := l.dict.tokens(step.Send)
 	if len(tokens) == 0 {
 		if !strings.EqualFold(strings.TrimSpace(step.Send), "AT") {
 			return

@@ -150,7 +150,7 @@ func (l *linter) query() {
 		if !strings.HasPrefix(e.Key, "init[") {
 			continue
 		}
-		for _, t := range l.dict.tokens(l.out.Dialect, e.Line) {
+		for _, t := range l.dict.tokens(e.Line) {
 			if t.Name == "I" || t.Asks {
 				if !ready["E"] || !ready["V"] {
 					l.miss("early-query", SeverityFault, fmt.Sprintf("%s: %s asks before E0 and V1", e.Key, e.Line))
@@ -162,7 +162,7 @@ func (l *linter) query() {
 		}
 	}
 	for _, q := range p.questions() {
-		for _, t := range l.dict.tokens(l.out.Dialect, q) {
+		for _, t := range l.dict.tokens(q) {
 			if !t.onlyAsks() {
 				l.miss("query-changes", SeverityFault, q+": a question must change nothing")
 			}

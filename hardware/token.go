@@ -25,12 +25,12 @@ const (
 	maxTokens      = 256  // commands of a command line
 )
 
-// tokens cuts a command line into its commands (ITU-T V.250 5.2 to 5.4). The dialect decides how many letters belong to a command.
-func (d *Dictionary) tokens(dialect, line string) []Token {
+// tokens cuts a command line into its commands (ITU-T V.250 5.2 to 5.4). The dictionary decides how many letters belong to a command.
+func (d *Dictionary) tokens(line string) []Token {
 	if len(line) > maxCommandLine {
 		line = line[:maxCommandLine]
 	}
-	s := scanner{dict: d, dialect: dialect, text: line}
+	s := scanner{dict: d, text: line}
 	s.blanks()
 	if len(s.rest()) >= 2 && strings.EqualFold(s.rest()[:2], "AT") {
 		s.at += 2
@@ -58,10 +58,9 @@ func (d *Dictionary) tokens(dialect, line string) []Token {
 
 // scanner walks over a command line.
 type scanner struct {
-	dict    *Dictionary
-	dialect string
-	text    string
-	at      int
+	dict *Dictionary
+	text string
+	at   int
 }
 
 func (s *scanner) rest() string { return s.text[s.at:] }
@@ -128,11 +127,11 @@ func number(digits string) string {
 	return "0"
 }
 
-// prefixed reads a command that begins with a sign: as many letters as the dialect knows; else one letter after & % \ *, and all of
+// prefixed reads a command that begins with a sign: as many letters as the dictionary knows; else one letter after & % \ *, and all of
 // them after the others.
 func (s *scanner) prefixed() Token {
 	capitals := strings.ToUpper(s.rest())
-	name := s.dict.known(s.dialect, capitals)
+	name := s.dict.known(capitals)
 	if len(name) < 2 {
 		n := 1
 		for n < len(capitals) && capitals[n] >= 'A' && capitals[n] <= 'Z' && (n == 1 || !strings.ContainsRune(`&\%*`, rune(capitals[0]))) {

@@ -89,6 +89,7 @@ var prefixes = []struct {
 	{"RING CID:", (*CallerID).setDiva},
 	{"RING;", (*CallerID).setRingFields},
 	{"RING:", (*CallerID).setZoom},
+	{"RING/", (*CallerID).setCalled}, // isdn4linux with S23.0=1
 	{"RING ", (*CallerID).setRingWord},
 }
 

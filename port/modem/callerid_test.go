@@ -24,6 +24,7 @@ func TestCallerID(t *testing.T) {
 		"separators":        {"NMBR = (555) 123-4567", modem.CallerID{Number: "5551234567", Status: present}},
 		"withheld":          {"NMBR = P|NAME = P", modem.CallerID{Status: modem.Withheld}},
 		"withheld in words": {"NMBR = PRIVATE", modem.CallerID{Status: modem.Withheld}},
+		"isdn4linux called": {"RING/5559876", modem.CallerID{Called: "5559876"}},
 		"isdn4linux nobody": {"CALLER NUMBER: 0", modem.CallerID{Status: modem.Withheld}},
 		"out of area":       {"NMBR = O", modem.CallerID{Status: modem.OutOfArea}},
 		"ZyXEL":             {"CALLER NUMBER: OUT_OF_AREA", modem.CallerID{Status: modem.OutOfArea}},
