@@ -90,7 +90,7 @@ func lineRemarks(c *config.Config, i int, profile *hardware.Profile) (all config
 	for _, name := range c.Lines[i].Services() {
 		if s := c.Services[name]; s.Type == "ppp" && s.Direct {
 			all = append(all, c.Fault(fmt.Sprintf("lines[%d].modem", i), "the profile "+profile.Name+" cannot switch the modem's escape off (escape_off), and "+
-				"pppd writes straight to the modem: only pppd's own `escape 2b` keeps +++ from it. Leave services."+name+".direct out, or choose another modem", nil))
+				"pppd writes straight to the modem, past the guard that breaks +++ in time: what the caller has sent to him can hang the line up. Leave services."+name+".direct out, or choose another modem", nil))
 		}
 	}
 	return all

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -63,6 +64,9 @@ var pppdOptions = map[string][]remark{
 	"privgroup": {{text: "gives a group of users what is for root"}},
 }
 
+// noEscape finds what pppd can be told to escape and must not: 20 to 3f become control characters.
+var noEscape = regexp.MustCompile(`(?i)\b(0x)?[23][0-9a-f]\b`)
+
 // pppd checks a service of type ppp, and the lines that use it.
 func (c *checker) pppd(path, name string, s Service) {
 	for _, o := range pppd.Parse(s.Options) {
@@ -70,6 +74,9 @@ func (c *checker) pppd(path, name string, s Service) {
 		if strings.HasPrefix(o.Name, "/dev/") {
 			c.wrong(at, "%s is a device: rashost gives pppd the line", bounded(o.Name))
 			continue
+		}
+		if code := noEscape.FindString(o.Arg); o.Name == "escape" && code != "" {
+			c.wrong(at, "escape %s: what it becomes is thrown away by the far end until LCP is agreed on (RFC 1662): remove it", code)
 		}
 		for _, r := range pppdOptions[o.Name] {
 			if r.direct && !s.Direct || r.check && s.Peer != "check" {

@@ -46,6 +46,8 @@ func TestPPPFaults(t *testing.T) {
 		{", options: [mp]", "", "options[0]: mp joins a second call"},
 		{", options: [connect, x], direct: true", "", "options[0]: connect makes a connection"},
 		{", options: [record, x], direct: true", "", "options[0]: record puts a pty between"},
+		{", options: [escape, \"ff,2b\"]", "", "options[0]: escape 2b: what it becomes"},
+		{", options: [escape, 0x3f]", "", "escape 0x3f: what it becomes"},
 		{", peer: perhaps", "", "peer: \"perhaps\""},
 		{"", "parity: even,", "lines[0].parity: PPP needs eight bits"},
 		{", command: [x]", "", "command: does not belong to type ppp"},
@@ -55,7 +57,7 @@ func TestPPPFaults(t *testing.T) {
 		}
 	}
 	for _, service := range []string{
-		", options: [+ipv6, mp], peer: record", ", options: [connect, x]", ", options: [asyncmap, a0000], direct: true, peer: check",
+		", options: [+ipv6, mp], peer: record", ", options: [connect, x]", ", options: [asyncmap, a0000, escape, ff], direct: true, peer: check",
 	} {
 		if _, err := load(t, ppp(service, ""), testEnv); err != nil {
 			t.Errorf("%s: %v", service, err)

@@ -182,7 +182,6 @@ func (s *pppService) arguments(who Caller, tty *lentTTY) []string {
 	if s.cfg.Limits.Absolute > 0 {
 		args = append(args, "maxconnect", seconds(s.cfg.Limits.Absolute))
 	}
-	args = append(args, "escape", "2b") // no "+++" that the modem could take for its escape
 	args = append(args, s.cfg.Options...)
 	args = append(args, "nodetach", "nopersist", "logfd", "2")
 	switch {

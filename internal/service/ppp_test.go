@@ -35,7 +35,7 @@ func TestPPPExitCodes(t *testing.T) {
 		port.Callback, port.LostCarrier, port.LostCarrier, port.NASError, port.PortError, port.ServiceUnavailable, port.NASRequest,
 		port.NASError, port.NASError,
 	}
-	s := fakePPPD(t, `exit "$7"`, "0") // behind our own first options
+	s := fakePPPD(t, `exit "$5"`, "0") // behind our own first options
 	for code, cause := range want {
 		s.cfg.Options = []string{fmt.Sprint(code)}
 		_, r := dial(t, s, "").all()
@@ -54,7 +54,7 @@ func TestPPPExitCodes(t *testing.T) {
 func TestPPPOptionsAndTerminal(t *testing.T) {
 	out, _ := dial(t, fakePPPD(t, `echo "$@ $RASHOST_USER $SECRET"; stty -a | tr ' ' '\n' | grep -E '^-?(echo|icanon|opost)$' | tr '\n' ' '`,
 		"noauth", "10.0.0.1:10.0.0.2"), "").all()
-	want := "lcp-echo-interval 30 lcp-echo-failure 4 escape 2b noauth 10.0.0.1:10.0.0.2 nodetach nopersist logfd 2 local "
+	want := "lcp-echo-interval 30 lcp-echo-failure 4 noauth 10.0.0.1:10.0.0.2 nodetach nopersist logfd 2 local "
 	if os.Geteuid() == 0 {
 		want += "nolock "
 	}

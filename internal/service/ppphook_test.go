@@ -252,3 +252,30 @@ func TestPPPHookIsQuick(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// FuzzHear: whatever pppd says, also what a caller makes it say, is counted or kept within bounds, and nothing of it is raw in the record.
+func FuzzHear(f *testing.F) {
+	for _, seed := range []string{
+		"Sent 300 bytes, received 200 bytes.\n", "local  IP address 10.0.0.1\nremote IP address 10.0.0.2\n", "local  LL address fe80::1\n",
+		"LCP terminated by peer (\x1b[2J)\nModem hangup\n", "remote IP address \n", "local  IP address \x07\n", "Connection terminated.\n", "\xff\x00\n\n\n",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s := &pppService{noauth: true, exit: time.Hour, cfg: PPPConfig{Links: &PPPLinks{}}}
+		var notes []string
+		l := s.newLink(Caller{Note: func(what string) { notes = append(notes, what) }})
+		l.listen(strings.NewReader(text))
+		if l.overdue != nil {
+			l.overdue.Stop()
+		}
+		for _, n := range append(notes, l.result(&process{}, Result{}, false).Reason) {
+			if len(n) > 1000 || strings.ContainsFunc(n, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				t.Errorf("the record would say %q", n)
+			}
+		}
+		if len(l.complain) > maxWord {
+			t.Errorf("%d bytes kept", len(l.complain))
+		}
+	})
+}
