@@ -145,12 +145,13 @@ func (d *simDevice) SetDTR(on bool) error {
 	return nil
 }
 
-// SetRTS implements Device. The modem sends whatever RTS says.
+// SetRTS implements Device. While it is off, the modem sends nothing.
 func (d *simDevice) SetRTS(on bool) error {
 	if err := d.alive("set RTS"); err != nil {
 		return err
 	}
 	d.rts.Store(on)
+	d.modem.SetRTS(on)
 	return nil
 }
 

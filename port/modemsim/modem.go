@@ -105,6 +105,8 @@ type Faults struct {
 	StuckDCD bool
 	// DeafToDTR: neither DTR nor a closed pty is noticed.
 	DeafToDTR bool
+	// DeafToRTS: it sends although RTS is off.
+	DeafToRTS bool
 	// Off: switched off. As Wedged, with DSR, CTS and DCD low.
 	Off bool
 	// HoldCTS: CTS is low. A host that obeys it cannot send.
@@ -153,6 +155,7 @@ type Modem struct {
 	dead    bool        // wedged by DieAnswering or DieConnected
 	absent  bool        // unplugged
 	dtrLow  bool        // DTR is off
+	rtsLow  bool        // RTS is off
 	closed  bool        // the host has the pty closed
 	dtr     *time.Timer // DTR is low, not yet noticed
 	shake   *time.Timer // until CONNECT
@@ -410,7 +413,7 @@ func (m *Modem) setDTRTimerOff() {
 		m.dtr.Stop()
 		m.dtr = nil
 	}
-	m.dtrLow, m.closed = false, false
+	m.dtrLow, m.rtsLow, m.closed = false, false, false
 }
 
 // read is the one goroutine of an idle modem.

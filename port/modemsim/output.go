@@ -54,7 +54,7 @@ func (o *output) echo(m *Modem, b []byte) {
 }
 
 func (m *Modem) pump() {
-	if !m.out.pumping {
+	if !m.out.pumping && !m.held() {
 		m.out.pumping = true
 		go m.drain()
 	}
@@ -66,7 +66,7 @@ func (m *Modem) drain() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	o := &m.out
-	for len(o.buf) > 0 && m.rw != nil {
+	for len(o.buf) > 0 && m.rw != nil && !m.held() {
 		rw, gen := m.rw, o.gen
 		n := min(len(o.buf), callBuffer)
 		if m.opts.Split > 0 {
@@ -92,8 +92,24 @@ func (m *Modem) drain() {
 			m.mu.Lock()
 		}
 	}
-	o.buf, o.pumping = nil, false
+	o.pumping = false
+	if len(o.buf) == 0 || m.rw == nil {
+		o.buf = nil
+	}
 	m.cond.Broadcast()
+}
+
+// held says that the host's RTS keeps what waits.
+func (m *Modem) held() bool { return m.rtsLow && !m.faults.DeafToRTS }
+
+// SetRTS is the host's RTS: while it is off, nothing is sent. A modem starts with RTS on.
+func (m *Modem) SetRTS(on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rtsLow = !on
+	if len(m.out.buf) > 0 && !m.held() {
+		m.pump()
+	}
 }
 
 // codes are the numeric forms of the results.
