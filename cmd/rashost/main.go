@@ -42,7 +42,8 @@ func newRootCommand(a *app) *cobra.Command {
 		newServeCommand(a), newCheckCommand(a), newDemoCommand(a),
 		newLinesCommand(a), newCallsCommand(a), newWhyCommand(a),
 		newHangupCommand(a), newDisableCommand(a), newEnableCommand(a), newResetCommand(a), newArmCommand(a), newDisarmCommand(a),
-		newUserCommand(a), newCallCommand(a), newPluginsCommand(a), newPluginCommand(a), newSchemaCommand(a), newModemCommand(a), newDevicesCommand(a),
+		newUserCommand(a), newCallCommand(a), newPluginsCommand(a), newPluginCommand(a), newSchemaCommand(a),
+		newModemCommand(a), newDevicesCommand(a), newDoctorCommand(a),
 		newPPPHookCommand(a),
 	)
 	return root

@@ -1,0 +1,300 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"rashost/hardware"
+	"rashost/internal/caller"
+	"rashost/internal/config"
+	"rashost/internal/dialout"
+	"rashost/internal/doctor"
+	"rashost/internal/record"
+	"rashost/plugin/users"
+	"rashost/port"
+	"rashost/port/modemsim"
+)
+
+// examine opens the line's device and looks at it.
+func (p *patient) examine(ctx context.Context, r *doctor.Report, say func(doctor.Finding)) error {
+	builtin, err := hardware.Builtin()
+	if err != nil {
+		return err
+	}
+	opening, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	dev, err := port.NewOpener(p.line.Device, p.line.Settings(), port.LockOptions{Dirs: p.line.LockDirs}).Open(opening)
+	if err != nil {
+		f := doctor.Finding{Check: "device", Verdict: doctor.Bad, Text: err.Error(), Evidence: []string{}}
+		r.Findings = append(r.Findings, f)
+		say(f)
+		return nil
+	}
+	exam := doctor.Exam{Device: dev, Settings: p.line.Settings(), Profiles: builtin, Found: say}
+	if !p.auto {
+		exam.Profile = p.line.Profile
+	}
+	found, err := exam.Run(ctx)
+	if closeErr := dev.Close(); err == nil {
+		err = closeErr
+	}
+	r.Findings = append(r.Findings, found...)
+	if p.auto {
+		chosen := exam.Chosen()
+		p.line.Profile = &chosen
+	}
+	r.Modem = p.line.Profile.Name
+	return err
+}
+
+// The robot that logs in, and what it finds behind the login. The service says what a caller's modem could take for its escape.
+const (
+	robotUser    = "doctor"
+	robotService = `echo DOCTOR SESSION; read -r said; echo "DOCTOR HEARD $said"; printf '+++ATH0\r\n'; echo DOCTOR STILL HERE; read -r said; echo DOCTOR ENDS`
+	robotNumber  = "5550100"
+)
+
+// turn is one thing that the robot waits for, and what it says then.
+type turn struct{ expect, send string }
+
+// robot makes one call and plays turns; then it hangs up. An error names the turn.
+type robot func(ctx context.Context, turns []turn) error
+
+// callLine runs a host of its own for this one line, and has it called twice.
+func (a *app) callLine(ctx context.Context, p *patient, r *doctor.Report, say func(doctor.Finding)) error {
+	add := func(check string, v doctor.Verdict, text string, evidence ...string) {
+		f := doctor.Finding{Check: check, Verdict: v, Text: text, Evidence: append([]string{}, evidence...)}
+		r.Findings = append(r.Findings, f)
+		say(f)
+	}
+	for _, f := range r.Findings {
+		if f.Verdict == doctor.Bad && (f.Check == "device" || f.Check == "answers" || f.Check == "set-up") {
+			add("call", doctor.Untested, "no call without a modem that is set up")
+			return nil
+		}
+	}
+	switch {
+	case p.line.Profile.Direct:
+		add("call", doctor.Untested, "a direct line has no telephone: connect a terminal and log in")
+		return nil
+	case p.sibling == nil && !strings.HasPrefix(p.line.Device, config.SimPrefix):
+		add("call", doctor.Untested, "nobody to call the line: --sibling LINE and --number N have another line of this machine do it")
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "rashost-doctor-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	secret := rand.Text()
+	c, err := p.write(dir, secret)
+	if err != nil {
+		return err
+	}
+	var logged bytes.Buffer
+	d, err := newDaemon(ctx, c, daemonOptions{timing: demoTiming(), log: slog.New(slog.NewTextHandler(&logged, nil))})
+	if err != nil {
+		return err
+	}
+	running, stop := context.WithCancel(ctx)
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.run(running, nil) }()
+	defer func() {
+		stop()
+		<-stopped
+	}()
+	who, err := p.robot(d)
+	if err != nil {
+		return err
+	}
+	return p.calls(ctx, d, who, secret, add)
+}
+
+// write makes the configuration of the host for the calls.
+func (p *patient) write(dir, secret string) (*config.Config, error) {
+	runAs := ""
+	if runsAsRoot() {
+		runAs = ", run_as: root"
+		if _, err := user.Lookup("nobody"); err == nil {
+			runAs = ", run_as: nobody"
+		}
+	}
+	flow, profiles, l := p.line.Flow, "", p.line
+	if flow == "" {
+		flow = "auto"
+	}
+	if p.config.Profiles != "" {
+		profiles = fmt.Sprintf("profiles: %q\n", p.config.Resolve(p.config.Profiles))
+	}
+	parity := l.Parity
+	if parity == "" {
+		parity = "none"
+	}
+	dirs := make([]string, 0, len(l.LockDirs))
+	for _, d := range l.LockDirs {
+		dirs = append(dirs, fmt.Sprintf("%q", p.config.Resolve(d)))
+	}
+	text := fmt.Sprintf("state_dir: state\ncontrol: control.sock\nlock_dirs: [%s]\n%slines:\n"+
+		"  - {name: %q, device: %q, modem: %q, baud: %d, parity: %s, flow: %s, rings: 2, settle: 300ms, dialog: doctor, service: doctor}\n"+
+		"dialogs: {doctor: {plugin: password, attempts: 2, options: {file: users.yaml}}}\n"+
+		"services: {doctor: {type: command, command: [/bin/sh, -c, %q], idle: 1m%s}}\n",
+		strings.Join(dirs, ", "), profiles, l.Name, l.Device, l.Profile.Name, l.Baud, parity, flow, robotService, runAs)
+	path := filepath.Join(dir, "config.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	f, err := users.NewFile(filepath.Join(dir, "users.yaml"))
+	if err == nil {
+		err = f.Add(robotUser, []byte(secret), users.Verifiers{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	env, err := configEnv()
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(path, env)
+}
+
+// robot is who calls: the simulator of a virtual line, or the sibling.
+func (p *patient) robot(d *daemon) (robot, error) {
+	if p.sibling == nil {
+		sim, err := d.sims.modem(strings.TrimPrefix(p.line.Device, config.SimPrefix))
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context, turns []turn) error {
+			far, err := sim.dial(ctx, modemsim.DialOptions{Number: robotNumber, Name: "DOCTOR"})
+			if err != nil {
+				return fmt.Errorf("the line did not answer: %w", err)
+			}
+			defer func() { _ = far.Close() }()
+			r := caller.New(far)
+			for _, t := range turns {
+				if _, err := r.Expect(ctx, t.expect); err != nil {
+					return err
+				}
+				if t.send == "" {
+					continue
+				}
+				if err := r.Send(t.send); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
+	}
+	return func(ctx context.Context, turns []turn) error {
+		script := &caller.Script{}
+		for i, t := range turns {
+			script.Steps = append(script.Steps, caller.Step{Verb: caller.Expect, Text: t.expect, Line: i + 1})
+			if t.send != "" {
+				script.Steps = append(script.Steps, caller.Step{Verb: caller.Secret, Text: t.send, Line: i + 1})
+			}
+		}
+		s := p.sibling
+		_, err := (&dialout.Call{
+			Target: dialout.Target{Device: s.Device, Settings: s.Settings(), Lock: port.LockOptions{Dirs: s.LockDirs}},
+			Modem:  &dialout.Modem{Profile: *s.Profile, Number: p.number, Timeout: 90 * time.Second, Redial: 2, Pause: 5 * time.Second},
+			Login:  &dialout.Login{Script: script, Timeout: 2 * time.Minute},
+			Then:   dialout.Command, Command: []string{"/bin/true"},
+		}).Run(ctx)
+		return err
+	}, nil
+}
+
+// calls has the line called twice and says what came of it.
+func (p *patient) calls(ctx context.Context, d *daemon, call robot, secret string, add func(string, doctor.Verdict, string, ...string)) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	login := []turn{{"login: ", robotUser}, {"Password: ", "wrong" + secret[:4]}, {"denied", ""}, {"login: ", robotUser}, {"Password: ", secret}}
+	session := []turn{{"DOCTOR SESSION", "knock knock"}, {"DOCTOR HEARD knock knock", ""}, {"+++ATH0", ""}, {"DOCTOR STILL HERE", "bye"}, {"DOCTOR ENDS", ""}}
+	err := call(ctx, append(login, session...))
+	row, rowErr := closedCall(ctx, d, 1)
+	if rowErr != nil {
+		add("call", doctor.Bad, "the line did not answer the call", errorLines(err)...)
+		return nil
+	}
+	p.judge(row, err, add)
+	err = call(ctx, []turn{{"login: ", ""}})
+	next, rowErr := closedCall(ctx, d, 2)
+	if err != nil || rowErr != nil {
+		add("next call", doctor.Bad, "the line did not answer a second call right after the first", errorLines(errors.Join(err, rowErr))...)
+		return nil
+	}
+	add("next call", doctor.Good, "the line answers again at once; a caller who hangs up is noticed: "+next.Reason, chainOf(next)...)
+	return nil
+}
+
+// judge says what the record of the first call shows.
+func (p *patient) judge(row record.Row, err error, add func(string, doctor.Verdict, string, ...string)) {
+	chain := append(chainOf(row), errorLines(err)...)
+	if row.Answered.IsZero() {
+		add("call", doctor.Bad, "the modem answered, and there was no connection: "+row.Reason, chain...)
+		return
+	}
+	add("call", doctor.Good, "the line answers: CONNECT "+row.Connect)
+	switch {
+	case row.CallerNumber == "":
+		add("caller id", doctor.Untested, "no caller id came with this call")
+	case p.sibling == nil && row.CallerNumber != robotNumber:
+		add("caller id", doctor.Bad, fmt.Sprintf("the caller's number is %s, and came as %q", robotNumber, row.CallerNumber), chain...)
+	default:
+		add("caller id", doctor.Good, "the caller's number came: "+row.CallerNumber)
+	}
+	switch {
+	case row.User == robotUser && err == nil:
+		add("dialog", doctor.Good, "a wrong password is refused, the right one let in")
+		add("session", doctor.Good, "the service is heard, and hears")
+		add("escape in a call", doctor.Good, "+++ATH0 from the service is text")
+	case row.User == robotUser:
+		add("session", doctor.Bad, "the caller was let in, and the session broke off", chain...)
+	default:
+		add("dialog", doctor.Bad, "the login did not come to its end", chain...)
+	}
+	switch idle := stepWith(row, "proven idle"); {
+	case idle == "":
+		add("hang-up", doctor.Bad, "the line was not proven idle: "+row.Reason, chain...)
+	case stepWith(row, "the modem ignores DTR") != "" || stepWith(row, "DCD is still high") != "":
+		add("hang-up", doctor.Doubtful, "DTR did not end the call: the escape or a closed device did", chain...)
+	default:
+		add("hang-up", doctor.Good, idle)
+	}
+}
+
+// closedCall waits until the nth call has been closed in the records.
+func closedCall(ctx context.Context, d *daemon, n int) (record.Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	changes := d.watchers.Watch(ctx)
+	for {
+		rows, err := d.store.Calls(ctx, record.Query{Limit: 10})
+		if err != nil {
+			return record.Row{}, err
+		}
+		if len(rows) >= n && !rows[0].Open() {
+			return rows[0], nil
+		}
+		if _, ok := <-changes; !ok {
+			return record.Row{}, errors.New("no call was recorded")
+		}
+	}
+}
+
+// errorLines is an error as evidence.
+func errorLines(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return []string{err.Error()}
+}
