@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"rashost/internal/admin"
+	"rashost/internal/doctor"
 )
 
 const commandsConfig = `state_dir: state
@@ -312,7 +313,7 @@ func TestJSONDocumentation(t *testing.T) {
 		"lines": admin.LinesReply{}, "line": admin.LineView{}, "line detail": admin.LineReply{}, "line event": admin.LineEventView{}, "calls": admin.CallsReply{}, "call": admin.CallView{}, "step": admin.StepView{},
 		"health": admin.HealthView{}, "records": admin.RecordsHealth{}, "dialogs": admin.DialogsHealth{}, "plugins": admin.PluginsReply{},
 		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{}, "arm": admin.ArmView{}, "try": tryResult{}, "fault": tryFault{},
-		"devices": devicesReply{}, "device": deviceView{},
+		"report": doctor.Report{}, "finding": doctor.Finding{}, "devices": devicesReply{}, "device": deviceView{},
 		"lint": lintReply{}, "lint command": lintCommand{}, "lint finding": lintFinding{}, "lint trap": lintTrap{},
 	} {
 		var fields []string

@@ -158,7 +158,7 @@ func examinedLine(c *config.Config, name string) (port.LineConfig, error) {
 		profile = &none
 	}
 	return port.LineConfig{
-		Name: l.Name, Device: c.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity, Flow: fromAuto(l.Flow), LockDirs: c.LockDirs,
+		Name: l.Name, Device: c.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity, Flow: fromAuto(l.Flow), Rings: l.Rings, LockDirs: c.LockDirs,
 	}, nil
 }
 
@@ -218,13 +218,13 @@ func untilDisabled(ctx context.Context, client *admin.Client, name string) error
 
 // writeFinding writes one finding for people.
 func writeFinding(w io.Writer, f doctor.Finding) {
-	fmt.Fprintf(w, "%-10s  %-15s  %s\n", f.Verdict, f.Check, onScreen(f.Text))
+	fmt.Fprintf(w, "%-10s  %-16s  %s\n", f.Verdict, f.Check, onScreen(f.Text))
 	if f.Advice != "" {
-		fmt.Fprintf(w, "%-10s  %-15s  -> %s\n", "", "", onScreen(f.Advice))
+		fmt.Fprintf(w, "%-10s  %-16s  -> %s\n", "", "", onScreen(f.Advice))
 	}
 	if f.Verdict == doctor.Bad || f.Verdict == doctor.Doubtful {
 		for _, e := range f.Evidence[max(0, len(f.Evidence)-5):] {
-			fmt.Fprintf(w, "%-10s  %-15s     %s\n", "", "", onScreen(e))
+			fmt.Fprintf(w, "%-10s  %-16s     %s\n", "", "", onScreen(e))
 		}
 	}
 }

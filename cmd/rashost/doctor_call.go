@@ -144,10 +144,10 @@ func (p *patient) write(dir, secret string) (*config.Config, error) {
 		dirs = append(dirs, fmt.Sprintf("%q", p.config.Resolve(d)))
 	}
 	text := fmt.Sprintf("state_dir: state\ncontrol: control.sock\nlock_dirs: [%s]\n%slines:\n"+
-		"  - {name: %q, device: %q, modem: %q, baud: %d, parity: %s, flow: %s, rings: 2, settle: 300ms, dialog: doctor, service: doctor}\n"+
+		"  - {name: %q, device: %q, modem: %q, baud: %d, parity: %s, flow: %s, rings: %d, settle: 300ms, dialog: doctor, service: doctor}\n"+
 		"dialogs: {doctor: {plugin: password, attempts: 2, options: {file: users.yaml}}}\n"+
 		"services: {doctor: {type: command, command: [/bin/sh, -c, %q], idle: 1m%s}}\n",
-		strings.Join(dirs, ", "), profiles, l.Name, l.Device, l.Profile.Name, l.Baud, parity, flow, robotService, runAs)
+		strings.Join(dirs, ", "), profiles, l.Name, l.Device, l.Profile.Name, l.Baud, parity, flow, max(l.Rings, 1), robotService, runAs)
 	path := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -219,6 +219,10 @@ func (p *patient) calls(ctx context.Context, d *daemon, call robot, secret strin
 	defer cancel()
 	login := []turn{{"login: ", robotUser}, {"Password: ", "wrong" + secret[:4]}, {"denied", ""}, {"login: ", robotUser}, {"Password: ", secret}}
 	session := []turn{{"DOCTOR SESSION", "knock knock"}, {"DOCTOR HEARD knock knock", ""}, {"+++ATH0", ""}, {"DOCTOR STILL HERE", "bye"}, {"DOCTOR ENDS", ""}}
+	if why := listening(ctx, d, p.line.Name); why != "" {
+		add("call", doctor.Bad, "the line does not come to listen: "+why)
+		return nil
+	}
 	err := call(ctx, append(login, session...))
 	row, rowErr := closedCall(ctx, d, 1)
 	if rowErr != nil {
@@ -243,8 +247,10 @@ func (p *patient) judge(row record.Row, err error, add func(string, doctor.Verdi
 		add("call", doctor.Bad, "the modem answered, and there was no connection: "+row.Reason, chain...)
 		return
 	}
-	add("call", doctor.Good, "the line answers: CONNECT "+row.Connect)
+	add("call", doctor.Good, "the line answers: CONNECT "+row.Connect, chain...)
 	switch {
+	case row.CallerNumber == "" && p.line.Rings < 2:
+		add("caller id", doctor.Untested, "no caller id came before the first ring, at which the line answers: rings: 2 gives it time")
 	case row.CallerNumber == "":
 		add("caller id", doctor.Untested, "no caller id came with this call")
 	case p.sibling == nil && row.CallerNumber != robotNumber:
@@ -269,6 +275,22 @@ func (p *patient) judge(row record.Row, err error, add func(string, doctor.Verdi
 		add("hang-up", doctor.Doubtful, "DTR did not end the call: the escape or a closed device did", chain...)
 	default:
 		add("hang-up", doctor.Good, idle)
+	}
+}
+
+// listening waits until a line listens; otherwise it says why it does not.
+func listening(ctx context.Context, d *daemon, name string) (why string) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	changes := d.watchers.Watch(ctx)
+	for {
+		s, _ := d.lines.Line(name)
+		if s.State == port.Listening {
+			return ""
+		}
+		if _, ok := <-changes; !ok {
+			return fmt.Sprintf("%s, %s", s.State, s.Reason)
+		}
 	}
 }
 

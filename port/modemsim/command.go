@@ -385,7 +385,7 @@ func (m *Modem) identify(name string) {
 	text, ok := m.opts.Identity[name]
 	if !ok {
 		text = map[string]string{
-			"I0": "56000", "I3": "rashost virtual modem", "+GMI": "rashost", "+FMI": "rashost", "+GMM": "virtual modem", "+FMM": "virtual modem",
+			"I0": "250", "I3": "rashost virtual modem", "+GMI": "rashost", "+FMI": "rashost", "+GMM": "virtual modem", "+FMM": "virtual modem",
 			"+GMR": "1.0", "+FMR": "1.0",
 		}[name]
 	}

@@ -296,7 +296,7 @@ func TestFaults(t *testing.T) {
 		want []string
 	}{
 		"mute":            {modemsim.Faults{Mute: true}, []string{"AT"}, []string{""}},
-		"mute after two":  {modemsim.Faults{MuteAfter: 2}, []string{"AT", "ATI0", "AT"}, []string{"OK", "56000 OK", ""}},
+		"mute after two":  {modemsim.Faults{MuteAfter: 2}, []string{"AT", "ATI0", "AT"}, []string{"OK", "250 OK", ""}},
 		"wedged":          {modemsim.Faults{Wedged: true}, []string{"AT"}, []string{""}},
 		"lost OK":         {modemsim.Faults{LoseOK: 1}, []string{"AT", "AT"}, []string{"", "OK"}},
 		"numeric":         {modemsim.Faults{Numeric: true}, []string{"ATV1", "ATU"}, []string{"0", "4"}},

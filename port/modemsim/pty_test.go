@@ -105,7 +105,7 @@ func TestPTYClosedHangsUp(t *testing.T) {
 		if _, err := f.WriteString("ATI0\r"); err != nil {
 			t.Fatal(err)
 		}
-		if got := until(t, f, "OK\r\n"); got != "\r\n56000\r\n\r\nOK\r\n" {
+		if got := until(t, f, "OK\r\n"); got != "\r\n250\r\n\r\nOK\r\n" {
 			t.Errorf("after reopening: %q", got)
 		}
 		_ = f.Close()

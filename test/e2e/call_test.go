@@ -112,7 +112,13 @@ func wantClean(t *testing.T, text string) {
 func (r *callRig) callersModem(lines ...string) string {
 	r.t.Helper()
 	path := filepath.Join(r.dir, "dev", "callers-modem")
-	newModem(r.t, path, modemsim.Options{OnDial: func(number string, call *modemsim.FarCall) string {
+	newModem(r.t, path, modemsim.Options{OnDial: r.exchange(lines...)})
+	return path
+}
+
+// exchange connects a modem that dials with one of lines.
+func (h *host) exchange(lines ...string) func(number string, call *modemsim.FarCall) string {
+	return func(number string, call *modemsim.FarCall) string {
 		i := int(number[len(number)-1] - '1')
 		if i < 0 || i >= len(lines) {
 			<-call.Done()
@@ -120,7 +126,7 @@ func (r *callRig) callersModem(lines ...string) string {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		far, err := r.modems[lines[i]].Dial(ctx, modemsim.DialOptions{Number: "5550199"})
+		far, err := h.modems[lines[i]].Dial(ctx, modemsim.DialOptions{Number: "5550199"})
 		switch {
 		case errors.Is(err, modemsim.ErrBusy):
 			return "BUSY"
@@ -136,8 +142,7 @@ func (r *callRig) callersModem(lines ...string) string {
 			_ = call.Close()
 		}()
 		return "CONNECT 33600"
-	}})
-	return path
+	}
 }
 
 // A call from modem to modem, by script: the right password, the wrong one, and a line that is busy.

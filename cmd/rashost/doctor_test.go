@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rashost/internal/doctor"
+)
+
+// A virtual line is examined and called; the report is printed and kept, and the newest are kept.
+func TestDoctor(t *testing.T) {
+	b := newBench(t)
+	b.change(`device: "sim:a"`, `rings: 2, device: "sim:a"`)
+	dir := filepath.Join(b.dir, "state", "doctor")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range keptReports + 5 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("modem1-20260101-%06d.json", i)), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, _ := b.run(0, "doctor", "modem1")
+	for _, check := range []string{"identify", "set-up", "speed", "flow control", "DTR wiring", "DCD wiring", "escape", "call", "dialog", "session",
+		"escape in a call", "hang-up", "next call"} {
+		if !strings.Contains(out, fmt.Sprintf("%-10s  %-16s  ", doctor.Good, check)) {
+			t.Errorf("%s is not good:\n%s", check, out)
+		}
+	}
+	wantText(t, out, "the caller's number came: 5550100", "line modem1 works", "with all evidence: "+dir)
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil || len(files) != keptReports {
+		t.Fatalf("%d reports are kept, %v", len(files), err)
+	}
+	data, err := os.ReadFile(files[len(files)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept doctor.Report
+	if err := json.Unmarshal(data, &kept); err != nil || kept.Line != "modem1" || kept.Verdict != doctor.Good || len(kept.Findings) < 15 {
+		t.Errorf("%+v, %v", kept, err)
+	}
+}
+
+// What is bad makes exit 1, and says what to do; JSON has all of it.
+func TestDoctorFindsFaults(t *testing.T) {
+	b := newBench(t)
+	b.change(`device: "sim:a"`, "modem: usr-courier, device: "+filepath.Join(b.dir, "nowhere"))
+	out, _ := b.run(1, "doctor", "modem1")
+	wantText(t, out, "bad         device", "no such device", "no call without a modem", "line modem1 does not work as it must: 1 of")
+	out, _ = b.run(1, "doctor", "modem1", "--json", "--no-call")
+	var r doctor.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || r.Verdict != doctor.Bad || len(r.Findings) != 1 || r.Summary == "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for text, args := range map[string][]string{
+		`there is no line "modem9"`: {"doctor", "modem9"},
+		"belong together":           {"doctor", "modem1", "--sibling", "modem1"},
+		"cannot call":               {"doctor", "modem1", "--sibling", "modem1", "--number", "1"},
+		"usage:":                    {"doctor"},
+	} {
+		if _, errs := b.run(2, args...); !strings.Contains(errs, text) {
+			t.Errorf("%q: %s", args, errs)
+		}
+	}
+}
