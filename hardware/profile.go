@@ -36,8 +36,8 @@ type Profile struct {
 	CommandTimeout Duration `yaml:"command_timeout"`
 	// CallerID says how the number of the caller is asked for.
 	CallerID CallerID `yaml:"caller_id,omitempty"`
-	// DistinctiveRing has the modem report which number was dialled by the pattern of the ring; an empty Send: the family cannot. It is
-	// optional: refused, the calls come all the same. Carried, not used yet.
+	// DistinctiveRing has the modem report which number was dialled by the pattern of the ring; an empty Send: the family cannot, or does
+	// so by itself. It is sent for lines with routes by ring. It is optional: refused, the calls come all the same.
 	DistinctiveRing Step `yaml:"distinctive_ring,omitempty"`
 	// Answer takes a call.
 	Answer Answer `yaml:"answer"`

@@ -163,3 +163,24 @@ func TestComplaint2_10_EscapeIsOffAndProven(t *testing.T) {
 		}
 	})
 }
+
+// TestDistinctiveRing: the modem is told to report rings apart when the line asks for it, and only then.
+func TestDistinctiveRing(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		bubble(t, FakeOptions{}, func(r *rig) {
+			r.cfg.DistinctiveRing = on
+			r.cfg.Profile.DistinctiveRing = hardware.Step{Send: "AT+VDR=1,0"}
+			r.modem.answers["AT+VDR=1,0"] = "\r\nERROR\r\n" // and if it cannot, the line listens all the same
+		}, func(r *rig) {
+			r.within(time.Second, Listening)
+			if got := slices.Contains(r.modem.said(), "AT+VDR=1,0"); got != on {
+				t.Errorf("told: %v, want %v", got, on)
+			}
+			r.say("\r\nDRON=20\r\nDROF=40\r\n\r\nRING\r\n")
+			r.within(time.Second, Dialog)
+			if !MatchRing("on 20 off 40", r.begun[0].CallerID.Ring) {
+				t.Errorf("the ring is %q", r.begun[0].CallerID.Ring)
+			}
+		})
+	}
+}

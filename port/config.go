@@ -46,6 +46,8 @@ type LineConfig struct {
 	Rings int
 	// Policy says which calls are answered.
 	Policy Policy
+	// DistinctiveRing has the modem report rings apart (Call.CallerID.Ring), where its profile knows how.
+	DistinctiveRing bool
 	// Carrier mode; "" is auto. With auto the profile's `carrier` counts where that says more.
 	Carrier CarrierMode
 	// Settle is kept between CONNECT and the first byte to the caller; 0 is no time.

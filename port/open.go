@@ -189,7 +189,7 @@ func (l *line) initialise(occurrence) {
 	if l.recognise() {
 		return
 	}
-	l.startScript(append(l.backOnHook(), initSteps(l.cfg.Profile)...))
+	l.startScript(append(l.backOnHook(), initSteps(&l.cfg)...))
 }
 
 // setUp ends the set-up of a modem. One that is still in a call is not ready, whatever it answers.
@@ -226,9 +226,15 @@ func (l *line) isSetUp() {
 	l.post(evReady, "")
 }
 
-// initSteps are a profile's commands, those for caller id last.
-func initSteps(p *hardware.Profile) []modem.Step {
+// initSteps are the commands of the line's profile, those for distinctive ring, where the line asks for it, and caller id last.
+func initSteps(c *LineConfig) []modem.Step {
+	p := c.Profile
 	steps := commands(p, p.Init)
+	if c.DistinctiveRing && p.DistinctiveRing.Send != "" {
+		ring := commands(p, []hardware.Step{p.DistinctiveRing})[0]
+		ring.Optional = true
+		steps = append(steps, ring)
+	}
 	for i, s := range commands(p, p.CallerID.Enable) {
 		s.Optional, s.Alternative = true, i > 0
 		steps = append(steps, s)

@@ -142,10 +142,12 @@ func digits(number string) string {
 }
 
 // MatchRing says whether the mark of a distinctive ring fits pattern: "B" and "RING B" are the same, case and the number of blanks do not
-// count. * and ? stand for any text and for one sign, since a cadence such as "on 20 off 40" is measured. A plain ring fits nothing.
+// count. * and ? stand for any text and for one sign, since a cadence such as "on 20 off 40" is measured; it fits, too, when more of it
+// follows, since modems report it with each ring. A plain ring fits nothing.
 func MatchRing(pattern, ring string) bool {
-	ring = ringMark(ring)
-	return ring != "" && glob(ringMark(pattern), ring)
+	pattern, ring = ringMark(pattern), ringMark(ring)
+	cadence := strings.HasPrefix(ring, "ON ") || strings.HasPrefix(ring, "OFF ")
+	return ring != "" && (glob(pattern, ring) || cadence && glob(pattern+" *", ring))
 }
 
 // ringMark is a ring's mark in one way of writing.

@@ -52,6 +52,7 @@ func TestMatchRing(t *testing.T) {
 	}{
 		{"B", "B", true}, {"b", "B", true}, {"RING B", "B", true}, {"B", "RING B", true}, {"B", "A", false}, {"B", "", false}, {"*", "", false},
 		{"2", "2", true}, {"on 20 off 40", "on 20  off 40", true}, {"on 2? off *", "on 21 off 39", true}, {"on 2? off *", "on 8 off 8", false},
+		{"on 20 off 40", "on 20 off 40 on 20 off 40", true}, {"on 2", "on 20 off 40", false}, {"B", "B C", false}, {"on 20 off 4", "on 20 off 40 on 20", false},
 		{"DN2", "DN2", true}, {"RING", "A", false},
 	} {
 		if got := MatchRing(c.pattern, c.ring); got != c.want {

@@ -39,7 +39,8 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
 			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
 			HandlerGrace: handlerGrace(h.config, l), Policy: policyOf(l),
-			Autobaud: port.AutobaudMode(l.Autobaud), Speeds: l.Speeds, QuarantineAfter: l.QuarantineAfter,
+			DistinctiveRing: slices.ContainsFunc(l.Routes, func(r config.Route) bool { return r.Ring != "" }),
+			Autobaud:        port.AutobaudMode(l.Autobaud), Speeds: l.Speeds, QuarantineAfter: l.QuarantineAfter,
 			Maintenance: maintenance(l.Maintenance), DSR: port.DSRMode(l.DSR), USBReset: l.USBReset, BusyWhenDead: l.BusyWhenDead,
 		}
 		if l.Modem == "auto" {
