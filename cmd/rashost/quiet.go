@@ -57,10 +57,11 @@ func readable(p []byte) []byte {
 // putBack gives p back. The Enter key that only asks whether somebody is there is no answer to the first prompt: it is dropped, and with
 // it the LF that it may send as well. Call it only when nothing is held back.
 func (g *pppGuard) putBack(p []byte) {
-	if p[0]&0x7f == '\r' {
+	switch p[0] & 0x7f {
+	case '\r':
 		g.dropLF = true
 		p = p[1:]
-	} else if p[0]&0x7f == '\n' {
+	case '\n':
 		p = p[1:]
 	}
 	if g.dropLF && len(p) > 0 {
