@@ -63,7 +63,7 @@ type Result struct {
 
 // words are the results that are a whole line.
 var words = map[string]ResultKind{
-	"OK": OK, "RING": Ring, "NO CARRIER": NoCarrier, "NOCARRIER": NoCarrier, "ERROR": Error, "COMMAND ERROR": Error, "+FCERROR": Error,
+	"OK": OK, "RING": Ring, "NO CARRIER": NoCarrier, "NOCARRIER": NoCarrier, "ERROR": Error, "COMMAND ERROR": Error, "HARDWARE FAILURE": Error, "+FCERROR": Error,
 	"NO DIALTONE": NoDialtone, "NO DIAL TONE": NoDialtone, "NODIALTONE": NoDialtone, "BUSY": Busy, "NO ANSWER": NoAnswer,
 	"RINGING": Ringing, "RINGBACK": Ringing, "VOICE": Voice, "FAX": Fax, "+FCO": Fax, "DATA": Data, "DELAYED": Delayed,
 	"BLACKLISTED": Blacklisted, "BLACKLIST FULL": Blacklisted, "LINE IN USE": LineInUse, "NO BONGTONE": NoBongtone,
@@ -79,7 +79,7 @@ var starts = []struct {
 	{"NO ANSWER ", NoAnswer}, {"BUSY ", Busy}, {"DELAYED ", Delayed},
 	{"ERROR ", Error}, {"ERROR:", Error}, {"+CME ERROR:", Error}, {"+CMS ERROR:", Error},
 	{"CARRIER ", Info}, {"PROTOCOL:", Info}, {"COMPRESSION:", Info},
-	{"+MCR:", Info}, {"+MRR:", Info}, {"+ER:", Info}, {"+DR:", Info}, {"+ILRR:", Info},
+	{"+MCR:", Info}, {"+MRR:", Info}, {"+ER:", Info}, {"+DR:", Info}, {"+ILRR:", Info}, {"+CR:", Info},
 }
 
 // codes are the numeric results that all makes share (V.250).
