@@ -406,3 +406,42 @@ func FuzzEchoWatch(f *testing.F) {
 		}
 	})
 }
+
+// TestEchoLoopOnAModem: the call of a far end that prompts is ended with its reason in the record, and the line listens at once; text of
+// the caller's own, and our echo of it, are no loop.
+func TestEchoLoopOnAModem(t *testing.T) {
+	prompts := func(_ context.Context, c *Call) Outcome {
+		for {
+			if _, err := c.Write([]byte("\r\nUsername: ")); err != nil {
+				return Outcome{Reason: err.Error()}
+			}
+			buf := make([]byte, 100)
+			n, err := c.Read(buf)
+			if err != nil {
+				return Outcome{Reason: err.Error()}
+			}
+			if _, err := c.Write(buf[:n]); err != nil { // the host's echo
+				return Outcome{Reason: err.Error()}
+			}
+		}
+	}
+	bubble(t, FakeOptions{}, func(r *rig) { r.handler = prompts }, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.ring()
+		for range 20 {
+			r.say("Robinson\r") // the same name again and again
+			r.stays(time.Second, Dialog)
+		}
+		r.say("\r\nUsername: login: ")
+		r.say("\r\nUser")
+		r.say("name: ")
+		r.stays(time.Second, Dialog) // twice may be chance
+		r.say("\r\nUsername: \r")
+		r.within(2*time.Second, Listening)
+		e := r.lastEnd()
+		wantCause(t, e, UserError, "echo loop: what the line sent came back")
+		if !strings.Contains(stepsText(e), "echo-loop: what the line sent came back: the call is ended") {
+			t.Errorf("steps:\n%s", stepsText(e))
+		}
+	})
+}

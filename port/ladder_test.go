@@ -1,6 +1,7 @@
 package port
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -166,6 +167,25 @@ func TestResetTakesTheProfileDelay(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		if said := strings.Join(r.modem.said(), " "); !strings.HasPrefix(said, "ATE0 AT ATZ AT ATE0") {
 			t.Errorf("after it: %s", said)
+		}
+	})
+}
+
+// TestResetInTheTest: a reset in the middle of the test after a quarantine begins with the whole set-up again.
+func TestResetInTheTest(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) { r.modem.mute = true }, func(r *rig) {
+		r.within(5*time.Minute, Quarantined)
+		r.modem.set(func(m *fakeModem) { m.mute, m.answers["AT"] = false, "-" })
+		r.within(6*time.Minute, Initializing)
+		time.Sleep(time.Second) // the first question of the test is not answered yet
+		n := len(r.modem.said())
+		r.modem.set(func(m *fakeModem) { clear(m.answers) })
+		if err := r.mgr.Reset(context.Background(), r.cfg.Name); err != nil {
+			t.Fatal(err)
+		}
+		r.within(2*time.Second, Listening)
+		if said := strings.Join(r.modem.said()[n:], " "); said != "ATE0 AT+MR=1 ATS0=0 AT+VCID=1 AT AT" {
+			t.Errorf("commands: %s", said)
 		}
 	})
 }

@@ -185,11 +185,11 @@ func (l *line) initialise(occurrence) {
 		l.post(evReady, "")
 		return
 	}
-	l.back.ask = nil
+	l.back.ask, l.testing = nil, false
 	if l.recognise() {
 		return
 	}
-	l.startScript(append(l.backOnHook(), initSteps(&l.cfg)...))
+	l.startScript(l.setUpSteps())
 }
 
 // setUp ends the set-up of a modem. One that is still in a call is not ready, whatever it answers.
@@ -225,6 +225,9 @@ func (l *line) isSetUp() {
 	l.onHookAgain()
 	l.post(evReady, "")
 }
+
+// setUpSteps are the commands that set the line's modem up.
+func (l *line) setUpSteps() []modem.Step { return append(l.backOnHook(), initSteps(&l.cfg)...) }
 
 // initSteps are the commands of the line's profile, those for distinctive ring, where the line asks for it, and caller id last.
 func initSteps(c *LineConfig) []modem.Step {

@@ -77,7 +77,7 @@ func (l *line) recognised(id Identification) {
 		return
 	}
 	l.useProfile()
-	l.startScript(initSteps(&l.cfg))
+	l.startScript(l.setUpSteps())
 }
 
 // useProfile tells the parser what the profile says of the modem's numbers.

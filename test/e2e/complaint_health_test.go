@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"rashost/internal/admin"
 	"rashost/port/modemsim"
@@ -231,4 +232,21 @@ func TestComplaint2_17_FailLoudlyAndBusyOut(t *testing.T) {
 	h2.start()
 	h2.wantReason("bad", "recovering", "not a serial device")
 	h2.wantBack("good")
+}
+
+// A line in its maintenance window takes no calls and says until when; who enables it has it.
+func TestMaintenanceWindow(t *testing.T) {
+	t.Parallel()
+	c := newConf("one", "two")
+	c.line("one").keys = `maintenance: {at: "` + time.Now().Add(-time.Minute).Format("15:04") + `", for: 12h}`
+	h := newHost(t, c)
+	h.start()
+	h.wantState("two", "listening")
+	l := h.wantState("one", "disabled")
+	if !strings.HasPrefix(l.Reason, "maintenance until ") || l.NextTry.IsZero() {
+		t.Errorf("%+v", l)
+	}
+	h.wantEvent("one", "maintenance", "the window is open")
+	h.ok("enable", "one")
+	h.wantBack("one")
 }
