@@ -35,6 +35,7 @@ func serve(t *testing.T, m *Machine, lines string, services ...string) *daemon {
 	d.write("config.yaml", fmt.Sprintf(`state_dir: state
 control: control.sock
 log: {level: debug}
+lock_dirs: []
 lines:
 %s
 dialogs:

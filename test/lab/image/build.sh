@@ -70,6 +70,8 @@ done >"$root/etc/group"
 echo /usr/lib64 >"$root/etc/ld.so.conf"
 ldconfig -r "$root" 2>/dev/null || true
 echo "127.0.0.1 localhost" >"$root/etc/hosts"
+cp -r "$work/unpacked/etc/ppp/ip-"* "$root/etc/ppp/" # the scripts that call those of ip-pre-up.d and so on
+ln -s /lab/rashost "$root/usr/sbin/rashost"
 : >"$root/etc/ppp/options"
 printf '%s\n' '* * "" *' >"$root/etc/ppp/pap-secrets"
 cp "$root/etc/ppp/pap-secrets" "$root/etc/ppp/chap-secrets"
