@@ -1,18 +1,18 @@
 package lab
 
 import (
-	"bytes"
 	"strings"
 	"testing"
 
 	"rashost/internal/admin"
+	"rashost/internal/caller"
 	"rashost/port/modemsim"
 	"rashost/test/lab/agent"
 )
 
 // One machine for all that concerns single 16550s. Each job has UARTs of its own, by number.
 func TestUART(t *testing.T) {
-	m := boot(t, Hardware{UARTs: 19, Wires: []int{11}})
+	m := boot(t, Hardware{UARTs: 27, Wires: []int{11}})
 	runJobs(t, m, []job{
 		{"HangUpByDTR", hangUpByDTR},
 		{"CarrierLostInDialog", carrierLostInDialog},
@@ -21,7 +21,13 @@ func TestUART(t *testing.T) {
 		{"OpenWithoutCarrier", openWithoutCarrier},
 		{"SpeedAndParity", speedAndParity},
 		{"KillAndRestart", killAndRestart},
+		{"Break", breakBothWays},
+		{"CarrierModes", carrierModes},
+		{"FlowControl", flowControl},
 		{"Complaint2_1_CTSHeldLow", ctsHeldLow},
+		{"Complaint2_1_DCDStuck", dcdStuck},
+		{"Complaint2_1_ModemIgnoresDTR", modemIgnoresDTR},
+		{"Complaint2_1_ModemSwitchedOff", modemSwitchedOff},
 	})
 }
 
@@ -167,27 +173,6 @@ func killAndRestart(t *testing.T, m *Machine) {
 	call(t, l, modemsim.DialOptions{}).login()
 }
 
-// CTS is low with output queued, and then the caller goes: neither tcsetattr nor close may wait for the modem to take the output.
-func ctsHeldLow(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(12), ""))
-	l := m.Exchange.Line(number(12))
-	r := call(t, l, modemsim.DialOptions{})
-	r.login()
-	l.Modem.SetFaults(modemsim.Faults{HoldCTS: true})
-	if err := r.SendRaw(bytes.Repeat([]byte("all of this comes back\r"), 500)); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "output is queued", func() (bool, string) {
-		before := d.view("one").OctetsIn
-		return before > 5000, "not read yet"
-	})
-	r.hangUp()
-	c := d.wantRecord("one", 1, "Lost-Carrier")
-	l.Modem.SetFaults(modemsim.Faults{})
-	d.wantBack("one", c)
-	call(t, l, modemsim.DialOptions{}).login()
-}
-
 // wantWhy checks that the chain of a record says something.
 func wantWhy(t *testing.T, c admin.CallView, texts ...string) {
 	t.Helper()
@@ -195,5 +180,85 @@ func wantWhy(t *testing.T, c admin.CallView, texts ...string) {
 		if !strings.Contains(c.Why, text) {
 			t.Errorf("the record does not say %q:\n%s", text, c.Why)
 		}
+	}
+}
+
+// Breaks from the far end take a direct line from speed to speed, until Enter begins the call. And the far end gets ours.
+func breakBothWays(t *testing.T, m *Machine) {
+	const uart = 11
+	wire := m.Exchange.Line(number(uart))
+	before := wire.DTE().Breaks
+	if _, err := m.Do("/lab/guest", "break", uartDevice(uart)); err != nil {
+		t.Fatal(err)
+	}
+	if got := wire.DTE().Breaks; got != before+1 {
+		t.Errorf("%d breaks reached the far end, want 1", got-before)
+	}
+	d := serve(t, m, line("one", uartDevice(uart), ", modem: none, autobaud: break, speeds: [9600, 1200, 300]"))
+	wantFrame := func(want string) {
+		t.Helper()
+		eventually(t, "the line is at "+want, func() (bool, string) { got := wire.DTE().Frame; return got == want, got })
+	}
+	d.wantState("one", "listening")
+	wantFrame("9600 8N1")
+	must(t, m.Break(uart))
+	wantFrame("1200 8N1")
+	eventually(t, "a break takes the line to 300", func() (bool, string) { // one that comes too soon does not count
+		must(t, m.Break(uart))
+		got := wire.DTE().Frame
+		return got == "300 8N1", got
+	})
+	wire.Set(modemsim.Signals{CTS: true, DSR: true, DCD: true})
+	r := &robot{Caller: caller.New(wire), t: t}
+	eventually(t, "Enter begins a call", func() (bool, string) {
+		r.send("")
+		got := d.view("one").State
+		return got == "dialog", got
+	})
+	r.login()
+	wire.Set(modemsim.Signals{CTS: true})
+	d.wantBack("one", d.wantRecord("one", 1, "Lost-Carrier"))
+	wantFrame("9600 8N1")
+}
+
+// The three carrier modes differ: the caller goes without a word, and only where DCD is obeyed the call ends.
+func carrierModes(t *testing.T, m *Machine) {
+	modes := []string{"auto", "required", "ignore"}
+	lines := ""
+	for i, mode := range modes {
+		lines += line(mode, uartDevice(13+i), ", carrier: "+mode)
+	}
+	d := serve(t, m, lines)
+	for i, mode := range modes {
+		l := m.Exchange.Line(number(13 + i))
+		l.Modem.SetFaults(modemsim.Faults{SilentHangup: true})
+		d.wantState(mode, "listening")
+		r := call(t, l, modemsim.DialOptions{})
+		r.login()
+		r.hangUp()
+	}
+	for _, mode := range modes[:2] {
+		d.wantBack(mode, d.wantRecord(mode, 1, "Lost-Carrier"))
+	}
+	if l := d.view("ignore"); l.State != "session" {
+		t.Errorf("with carrier: ignore the line is %s: %s", l.State, l.Reason)
+	}
+	wantSetting(t, m, uartDevice(15), "clocal")
+	must(t, d.ask("POST", "/v1/lines/ignore/hangup", new(struct{})))
+	d.wantBack("ignore", d.wantRecord("ignore", 1, "Admin-Reset"))
+}
+
+// The device is set to the flow control of the configuration.
+func flowControl(t *testing.T, m *Machine) {
+	flows := []struct{ name, cts, xon string }{{"rtscts", "crtscts", "-ixon"}, {"xonxoff", "-crtscts", "ixon"}, {"none", "-crtscts", "-ixon"}}
+	lines := ""
+	for i, f := range flows {
+		lines += line(f.name, uartDevice(16+i), ", flow: "+f.name)
+	}
+	d := serve(t, m, lines)
+	for i, f := range flows {
+		d.wantState(f.name, "listening")
+		wantSetting(t, m, uartDevice(16+i), f.cts)
+		wantSetting(t, m, uartDevice(16+i), f.xon)
 	}
 }

@@ -54,6 +54,9 @@ func (l *Line) Read(p []byte) (int, error) { return l.pty.Read(p) }
 // Write sends to the computer on a wire.
 func (l *Line) Write(p []byte) (int, error) { return l.pty.Write(p) }
 
+// SetReadDeadline limits Read on a wire.
+func (l *Line) SetReadDeadline(t time.Time) error { return l.pty.SetReadDeadline(t) }
+
 // Dial calls the line's modem from outside.
 func (l *Line) Dial(ctx context.Context, o modemsim.DialOptions) (*modemsim.FarCall, error) {
 	return l.Modem.Dial(ctx, o)

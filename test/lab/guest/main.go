@@ -1,7 +1,8 @@
-// Guest is the laboratory's program in the guest: the agent that obeys the tests, and the two ends of a TCP transfer.
+// Guest is the laboratory's program in the guest: the agent that obeys the tests, the two ends of a TCP transfer, and a break on a line.
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"rashost/port"
 	"rashost/test/lab/agent"
 )
 
@@ -34,8 +36,10 @@ func run(args []string) error {
 			return err
 		}
 		return transfer(args[0] == "listen", args[1], n)
+	case len(args) == 2 && args[0] == "break":
+		return sendBreak(args[1])
 	default:
-		return errors.New("usage: guest agent | guest listen ADDRESS BYTES | guest dial ADDRESS BYTES")
+		return errors.New("usage: guest agent | guest listen ADDRESS BYTES | guest dial ADDRESS BYTES | guest break DEVICE")
 	}
 }
 
@@ -85,6 +89,17 @@ func transfer(listen bool, address string, n int64) error {
 	_, _ = io.Copy(io.Discard, conn) // the other end has all of it, too
 	fmt.Printf("sent %x received %x\n", sent.Sum(nil), received.Sum(nil))
 	return nil
+}
+
+// sendBreak sends a break, as a line does.
+func sendBreak(device string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	dev, err := port.NewOpener(device, port.Settings{CLOCAL: true}).Open(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dev.Break(ctx, 250*time.Millisecond), dev.Close())
 }
 
 func connect(listen bool, address string) (*net.TCPConn, error) {

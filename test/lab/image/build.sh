@@ -39,7 +39,8 @@ tail -c "+$((start + 1))" "$image" | head -c "$(field $((0x24c)) 4)" | xz -dcq -
 
 # --- root file system
 root=$work/root
-mkdir -p "$root"/{bin,dev,etc/ppp/peers,lib/modules,lib/udev/rules.d,proc,root,run,sys,tmp,usr/bin,usr/lib64,usr/sbin,var/log}
+mkdir -p "$root"/{dev,etc/ppp/peers,lib/modules,lib/udev/rules.d,proc,root,run,sys,tmp,usr/bin,usr/lib64,usr/sbin,var/log}
+ln -s usr/bin "$root/bin"
 ln -s usr/sbin "$root/sbin"
 ln -s usr/lib64 "$root/lib64"
 ln -s ../run "$root/var/run"
