@@ -28,6 +28,8 @@ const autobaudDeaf = 200 * time.Millisecond
 type autobaud struct {
 	at   int       // which of LineConfig.Speeds is tried, or was found
 	deaf time.Time // until when nothing counts
+	// carrier: it is up, as far as is known
+	carrier bool
 }
 
 // autobauds says whether the line looks for its caller's speed.

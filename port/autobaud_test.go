@@ -150,6 +150,24 @@ func TestAutobaudByBreak(t *testing.T) {
 	})
 }
 
+// TestAutobaudWithoutDCD: on a cable that has no DCD the search is not begun anew by a carrier that was never there.
+func TestAutobaudWithoutDCD(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) {
+		r.cfg.Profile, r.cfg.Autobaud, r.cfg.Speeds = nil, AutobaudBreak, []int{9600, 1200, 300}
+	}, func(r *rig) {
+		r.within(time.Second, Listening)
+		for _, want := range []int{1200, 300} {
+			r.say("\x00")
+			time.Sleep(4 * carrierPoll)
+			if got := r.far.State().Settings.Baud; got != want {
+				t.Errorf("at %d after the break, want %d", got, want)
+			}
+		}
+		r.say("\r")
+		r.within(time.Second, Dialog)
+	})
+}
+
 // TestAutobaudAndCarrier: carrier alone begins no call, its loss begins the search anew, and without it nothing is looked at where it is
 // required.
 func TestAutobaudAndCarrier(t *testing.T) {

@@ -171,8 +171,13 @@ func (l *line) watchForCarrier() {
 		l.dcd.low = true
 	case !s.DCD:
 		l.dcd.low = true
-		l.firstSpeed()
-	case l.dcd.low && !l.cfg.autobauds():
+		if l.auto.carrier { // its caller has gone; on a cable without DCD nobody has
+			l.auto.carrier = false
+			l.firstSpeed()
+		}
+	case l.cfg.autobauds():
+		l.auto.carrier = true
+	case l.dcd.low:
 		if l.directCall(true, nil); l.dcd.usable {
 			return
 		}

@@ -2,86 +2,92 @@ package lab
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"rashost/internal/admin"
 	"rashost/port"
 	"rashost/port/modemsim"
+	"rashost/test/lab/exchange"
 )
 
 // CTS is low with output queued, and then the caller goes: neither tcsetattr nor close may wait for the modem to take the output.
-func ctsHeldLow(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(12), ""))
-	l := m.Exchange.Line(number(12))
+func ctsHeldLow(t *testing.T, d *daemon) {
+	l := d.m.Exchange.Line(number(12))
 	r := call(t, l, modemsim.DialOptions{})
 	r.login()
 	l.Modem.SetFaults(modemsim.Faults{HoldCTS: true})
 	if err := r.SendRaw(bytes.Repeat([]byte("all of this comes back\r"), 500)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "output is queued", func() (bool, string) {
-		before := d.view("one").OctetsIn
-		return before > 5000, "not read yet"
+	eventually(t, "the service has it", func() (bool, string) {
+		n := d.view("cts").OctetsIn
+		return n > 5000, fmt.Sprint(n)
 	})
 	r.hangUp()
-	c := d.wantRecord("one", 1, "Lost-Carrier")
-	d.wantEvent("one", port.EventCTSLow)
+	c := d.wantRecord("cts", 1, "Lost-Carrier")
+	d.wantEvent("cts", port.EventCTSLow)
 	l.Modem.SetFaults(modemsim.Faults{})
-	d.wantBack("one", c)
+	d.wantBack("cts", c)
 	call(t, l, modemsim.DialOptions{}).login()
 }
 
-// DCD stays high after the caller has gone, as with a modem or a cable that has it wired so. NO CARRIER ends the call all the same.
-func dcdStuck(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(19), ""))
-	l := m.Exchange.Line(number(19))
+// DCD stays high when we hang up, so the modem seems to be in its call still. The line says so, and works when DCD does.
+func dcdStuck(t *testing.T, d *daemon) {
+	l := d.m.Exchange.Line(number(19))
 	r := call(t, l, modemsim.DialOptions{})
 	r.login()
 	l.Modem.SetFaults(modemsim.Faults{StuckDCD: true})
-	r.hangUp()
-	c := d.wantRecord("one", 1, "Lost-Carrier")
-	d.wantEvent("one", port.EventStuckDCD)
-	d.wantBack("one", c)
-	l.Modem.SetFaults(modemsim.Faults{})
-	call(t, l, modemsim.DialOptions{}).login()
+	must(t, d.ask("POST", "/v1/lines/dcd/hangup", new(struct{})))
+	d.wantRecord("dcd", 1, "Admin-Reset")
+	d.wantEvent("dcd", port.EventStuckDCD)
+	d.repaired("dcd", l)
 }
 
 // A modem that does not hang up when DTR drops, and whose escape the set-up has switched off, stays in its call whatever we do. The line says
-// so and comes back when the caller has gone.
-func modemIgnoresDTR(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(20), ""))
-	l := m.Exchange.Line(number(20))
+// so, and comes back when the modem has been repaired.
+func modemIgnoresDTR(t *testing.T, d *daemon) {
+	l := d.m.Exchange.Line(number(20))
 	r := call(t, l, modemsim.DialOptions{})
 	r.login()
 	l.Modem.SetFaults(modemsim.Faults{DeafToDTR: true})
-	must(t, d.ask("POST", "/v1/lines/one/hangup", new(struct{})))
-	d.wantRecord("one", 1, "Admin-Reset")
-	d.wantEvent("one", port.EventDTRIgnored)
-	if s := d.wantState("one", "recovering", "quarantined"); s.Reason == "" {
-		t.Errorf("%s without a reason", s.State)
+	must(t, d.ask("POST", "/v1/lines/deaf/hangup", new(struct{})))
+	d.wantRecord("deaf", 1, "Admin-Reset")
+	if s := d.wantState("deaf", "quarantined"); !strings.Contains(s.Reason, "ignores DTR") {
+		t.Errorf("the reason does not say what is wrong: %s", s.Reason)
 	}
-	r.hangUp()
-	l.Modem.SetFaults(modemsim.Faults{})
-	d.wantState("one", "listening")
-	call(t, l, modemsim.DialOptions{}).login()
+	d.repaired("deaf", l)
 }
 
 // The modem is switched off in a session: DSR, CTS and DCD fall. The line says that the modem is off, and listens when it is on again.
-func modemSwitchedOff(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(21), ""))
-	l := m.Exchange.Line(number(21))
+func modemSwitchedOff(t *testing.T, d *daemon) {
+	l := d.m.Exchange.Line(number(21))
 	r := call(t, l, modemsim.DialOptions{})
 	r.login()
 	l.Modem.SetFaults(modemsim.Faults{Off: true})
-	d.wantRecord("one", 1, "Lost-Carrier")
-	d.wantEvent("one", port.EventDSRLow)
-	if s := d.wantState("one", "recovering", "quarantined"); s.Reason == "" {
-		t.Errorf("%s without a reason", s.State)
+	d.wantRecord("off", 1, "Lost-Carrier")
+	d.wantEvent("off", port.EventDSRLow)
+	d.repaired("off", l)
+}
+
+// repaired makes sure that a faulty line is out of service with a reason, or listens; then the modem is repaired, and the line must work.
+func (d *daemon) repaired(name string, l *exchange.Line) {
+	d.t.Helper()
+	if s := d.wantState(name, "listening", "recovering", "quarantined"); s.State != "listening" && s.Reason == "" {
+		d.t.Errorf("%s without a reason", s.State)
 	}
 	l.Modem.SetFaults(modemsim.Faults{})
-	d.wantState("one", "listening")
-	call(t, l, modemsim.DialOptions{}).login()
+	l.Modem.Plug() // off and on
+	eventually(d.t, name+" listens", func() (bool, string) {
+		s := d.view(name)
+		if s.State == "quarantined" { // the operator, who need not wait
+			must(d.t, d.ask("POST", "/v1/lines/"+name+"/reset", new(struct{})))
+		}
+		return s.State == "listening", s.State + ": " + s.Reason
+	})
+	call(d.t, l, modemsim.DialOptions{}).login()
 }
 
 // wantEvent waits until a line has an event of that kind.

@@ -114,7 +114,7 @@ func base(image *Image) []string {
 	const kernelArgs = "console=ttyS0 quiet panic=-1 8250.nr_uarts=32 clocksource=acpi_pm no_timer_check " +
 		"nokaslr mitigations=off audit=0 random.trust_cpu=on"
 	return []string{
-		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", "512",
+		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", "1024",
 		"-machine", "pc,vmport=off,hpet=off", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-chardev", "stdio,id=console,signal=off", "-device", "isa-serial,chardev=console,index=0",
 		"-kernel", image.kernel, "-append", kernelArgs,

@@ -65,16 +65,25 @@ func boot(t *testing.T, h Hardware) *Machine {
 // job is one thing to be proved on a machine that others use at the same time.
 type job struct {
 	name string
-	run  func(t *testing.T, m *Machine)
+	// lines are the job's in the configuration of the machine's daemon, which all jobs share. A job that has none makes a daemon of its own.
+	lines string
+	run   func(t *testing.T, d *daemon)
 }
 
-// runJobs runs jobs at the same time: each has lines of its own.
+// runJobs starts the daemon and runs the jobs at the same time: each has lines of its own.
 func runJobs(t *testing.T, m *Machine, jobs []job) {
 	t.Helper()
+	lines := ""
+	for _, j := range jobs {
+		lines += j.lines
+	}
+	d := serve(t, m, lines)
 	for _, j := range jobs {
 		t.Run(j.name, func(t *testing.T) {
 			t.Parallel()
-			j.run(t, m)
+			mine := *d
+			mine.t = t
+			j.run(t, &mine)
 		})
 	}
 }

@@ -1,13 +1,17 @@
 package lab
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"rashost/internal/admin"
 	"rashost/port/modemsim"
 	"rashost/test/lab/agent"
 	"rashost/test/lab/exchange"
@@ -17,16 +21,22 @@ import (
 func TestAccessServer(t *testing.T) {
 	m := boot(t, Hardware{UARTs: 31, Modules: []string{"ppp_async", "ppp_deflate", "bsd_comp"}})
 	t.Run("AllListening", func(t *testing.T) { allListening(t, m) })
-	t.Run("PPP", func(t *testing.T) {
-		runJobs(t, m, []job{
-			{"OneCaller", func(t *testing.T, m *Machine) { pppCall(t, m, 1, "direct: false") }},
-			{"OneCallerDirect", func(t *testing.T, m *Machine) { pppCall(t, m, 3, "direct: true") }},
-			{"TwoCallersAtOnce", twoCallersAtOnce},
-		})
-		if pids := pidsOf(t, m, "pppd"); len(pids) > 0 {
-			t.Errorf("stray pppd: %v", pids)
+	t.Run("PPP", func(t *testing.T) { // which is over when all of them are
+		for name, run := range map[string]func(t *testing.T, m *Machine){
+			"OneCaller":        func(t *testing.T, m *Machine) { pppCall(t, m, 1, "direct: false", 1<<20) },
+			"Direct":           func(t *testing.T, m *Machine) { pppCall(t, m, 3, "direct: true", 1<<18) },
+			"TwoCallersAtOnce": twoCallersAtOnce,
+			"NameUnequal":      pppNameUnequal,
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				run(t, m)
+			})
 		}
 	})
+	if pids := pidsOf(t, m, "pppd"); len(pids) > 0 {
+		t.Errorf("stray pppd: %v", pids)
+	}
 }
 
 // pidsOf returns the live processes of that name.
@@ -76,7 +86,7 @@ func dialUp(t *testing.T, m *Machine, uart int, to *exchange.Line, server string
 	must(t, m.call("Start", agent.Command{Net: p.net, Log: p.log, Args: append([]string{
 		"pppd", uartDevice(uart), "115200", "modem", "crtscts", "nodetach", "noauth", "nolock", "noipdefault", "nodefaultroute", "maxfail", "1",
 		"silent", // after the password the host begins: a caller who does is too early as long as the dialog is not over
-		"user", name, "logfd", "2", "connect", "chat -v -S -s -f " + p.log + ".chat",
+		"logfd", "2", "connect", "chat -v -S -s -f " + p.log + ".chat",
 	}, options...)}, &p.pid))
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -143,7 +153,7 @@ func (p *peer) transfer(n int) {
 
 // pppService is a service of the configuration for lines in 10.9.N.0.
 func pppService(n int, more string) string {
-	return fmt.Sprintf(`  net%d: {type: ppp, options: [noauth, nodefaultroute, "10.9.%d.1:10.9.%d.2"], %s}`, n, n, n, more)
+	return fmt.Sprintf(`  net%d: {type: ppp, idle: 1h, options: [noauth, nodefaultroute, "10.9.%d.1:10.9.%d.2"], %s}`, n, n, n, more)
 }
 
 // pppLine is a line with that service.
@@ -153,26 +163,26 @@ func pppLine(uart int) string {
 
 func pppAddress(uart int) string { return fmt.Sprintf("10.9.%d.1", uart) }
 
-// A Linux calls, passes the dialog, gets an address, moves a megabyte each way; the carrier drops; the next call works, and ends in order.
+// A Linux calls, passes the dialog, gets an address, moves bytes both ways; the carrier drops; the next call works, and ends in order.
 // The line is on UART n, the caller on the next one.
-func pppCall(t *testing.T, m *Machine, n int, more string) {
+func pppCall(t *testing.T, m *Machine, n int, more string, bytes int) {
 	d := serve(t, m, pppLine(n), pppService(n, more))
 	l, name := m.Exchange.Line(number(n)), fmt.Sprint("ppp", n)
 	d.wantState(name, "listening")
-	p := dialUp(t, m, n+1, l, pppAddress(n))
+	p := dialUp(t, m, n+1, l, pppAddress(n), "user", name)
 	p.up()
-	p.transfer(1 << 20)
+	p.transfer(bytes)
 	l.Cut()
 	if code := p.ended(); code != 16 {
 		t.Errorf("the caller's pppd ended with %d, want 16, modem hung up", code)
 	}
 	c := d.wantRecord(name, 1, "Lost-Carrier")
-	if c.User != "alice" || c.Service != fmt.Sprint("net", n) || c.OctetsIn < 1<<20 || c.OctetsOut < 1<<20 {
+	if c.User != "alice" || c.Service != fmt.Sprint("net", n) || c.OctetsIn < uint64(bytes) || c.OctetsOut < uint64(bytes) {
 		t.Errorf("record: %+v", c)
 	}
 	d.wantBack(name, c)
 
-	p = dialUp(t, m, n+1, l, pppAddress(n))
+	p = dialUp(t, m, n+1, l, pppAddress(n), "user", name)
 	p.up()
 	must(t, m.call("Kill", agent.Signal{PID: p.pid, Number: 15}, new(struct{})))
 	p.ended()
@@ -186,7 +196,7 @@ func twoCallersAtOnce(t *testing.T, m *Machine) {
 	peers := map[int]*peer{}
 	for _, n := range []int{5, 6} {
 		d.wantState(fmt.Sprint("ppp", n), "listening")
-		peers[n] = dialUp(t, m, n+2, m.Exchange.Line(number(n)), pppAddress(n))
+		peers[n] = dialUp(t, m, n+2, m.Exchange.Line(number(n)), pppAddress(n), "user", name)
 	}
 	var both sync.WaitGroup
 	for _, p := range peers {
@@ -204,4 +214,30 @@ func twoCallersAtOnce(t *testing.T, m *Machine) {
 		p.ended()
 		d.wantBack(fmt.Sprint("ppp", n), d.wantRecord(fmt.Sprint("ppp", n), 1, "Lost-Carrier"))
 	}
+}
+
+// The caller gives another name in PPP than in the dialog: the host ends the call before a packet gets through, by the hook that pppd runs.
+// With the same name the next call gets its link.
+func pppNameUnequal(t *testing.T, m *Machine) {
+	hook, err := os.ReadFile("../../hardware/ppp/ip-pre-up.d/0rashost")
+	must(t, err)
+	must(t, m.call("Write", agent.File{Path: "/etc/ppp/ip-pre-up.d/0rashost", Data: hook, Mode: 0o755}, new(struct{})))
+	d := serve(t, m, pppLine(9), `  net9: {type: ppp, idle: 1h, options: [require-pap, nodefaultroute, "10.9.9.1:10.9.9.2"]}`)
+	d.wantState("ppp9", "listening")
+	l := m.Exchange.Line(number(9))
+	p := dialUp(t, m, 10, l, pppAddress(9), "user", "mallory", "password", "x")
+	p.ended()
+	eventually(t, "the record of the call", func() (bool, string) {
+		var reply admin.CallsReply
+		must(t, d.ask("GET", "/v1/calls", &reply))
+		text, _ := json.Marshal(reply.Calls)
+		return len(reply.Calls) == 1 && slices.Contains(reply.Calls[0].Events, 20100) && !reply.Calls[0].Open, string(text)
+	})
+	d.wantState("ppp9", "listening")
+	p = dialUp(t, m, 10, l, pppAddress(9), "user", name, "password", "x")
+	p.up()
+	p.transfer(10_000)
+	must(t, m.call("Kill", agent.Signal{PID: p.pid, Number: 15}, new(struct{})))
+	p.ended()
+	d.wantBack("ppp9", d.wantRecord("ppp9", 2, "User-Request"))
 }

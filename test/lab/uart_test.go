@@ -10,68 +10,68 @@ import (
 	"rashost/test/lab/agent"
 )
 
-// One machine for all that concerns single 16550s. Each job has UARTs of its own, by number.
+// One machine for all that concerns single 16550s. Each line is named after its job and has a UART of its own.
 func TestUART(t *testing.T) {
 	m := boot(t, Hardware{UARTs: 27, Wires: []int{11}})
 	runJobs(t, m, []job{
-		{"HangUpByDTR", hangUpByDTR},
-		{"CarrierLostInDialog", carrierLostInDialog},
-		{"CarrierLostInSession", carrierLostInSession},
-		{"CLOCAL", clocal},
-		{"OpenWithoutCarrier", openWithoutCarrier},
-		{"SpeedAndParity", speedAndParity},
-		{"KillAndRestart", killAndRestart},
-		{"Break", breakBothWays},
-		{"CarrierModes", carrierModes},
-		{"FlowControl", flowControl},
-		{"Complaint2_1_CTSHeldLow", ctsHeldLow},
-		{"Complaint2_1_DCDStuck", dcdStuck},
-		{"Complaint2_1_ModemIgnoresDTR", modemIgnoresDTR},
-		{"Complaint2_1_ModemSwitchedOff", modemSwitchedOff},
+		{"HangUpByDTR", line("dtr", uartDevice(1), ", rings: 2"), hangUpByDTR},
+		{"CarrierLostInDialog", line("dialog", uartDevice(2), ""), carrierLostInDialog},
+		{"CarrierLostInSession", line("silent", uartDevice(3), "") + line("told", uartDevice(4), ""), carrierLostInSession},
+		{"CLOCAL", line("clocal", uartDevice(5), ""), clocal},
+		{"OpenWithoutCarrier", "", openWithoutCarrier},
+		{"SpeedAndParity", line("even", uartDevice(7), ", baud: 1200, parity: even") + line("odd", uartDevice(8), ", baud: 9600, parity: odd") +
+			line("none", uartDevice(9), ", baud: 57600"), speedAndParity},
+		{"KillAndRestart", "", killAndRestart},
+		{"Break", "", breakBothWays},
+		{"CarrierModes", line("auto", uartDevice(13), ", carrier: auto") + line("required", uartDevice(14), ", carrier: required") +
+			line("ignore", uartDevice(15), ", carrier: ignore"), carrierModes},
+		{"FlowControl", line("rtscts", uartDevice(16), ", flow: rtscts") + line("xonxoff", uartDevice(17), ", flow: xonxoff") +
+			line("noflow", uartDevice(18), ", flow: none"), flowControl},
+		{"Complaint2_1_CTSHeldLow", line("cts", uartDevice(12), ""), ctsHeldLow},
+		{"Complaint2_1_DCDStuck", line("dcd", uartDevice(19), ", quarantine_after: 1"), dcdStuck},
+		{"Complaint2_1_ModemIgnoresDTR", line("deaf", uartDevice(20), ", quarantine_after: 1"), modemIgnoresDTR},
+		{"Complaint2_1_ModemSwitchedOff", line("off", uartDevice(21), ""), modemSwitchedOff},
 	})
 }
 
 // Our hang-up drops DTR, and that alone makes the modem go on hook.
-func hangUpByDTR(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(1), ", rings: 2"))
-	l := m.Exchange.Line(number(1))
-	d.wantState("one", "listening")
+func hangUpByDTR(t *testing.T, d *daemon) {
+	l := d.m.Exchange.Line(number(1))
+	d.wantState("dtr", "listening")
 	before := l.DTE()
 	if !before.DTR || !before.RTS || before.Frame != "115200 8N1" {
 		t.Errorf("a listening line: %+v", before)
 	}
 	r := call(t, l, modemsim.DialOptions{Number: "5550100"})
 	r.login()
-	if got := d.view("one"); got.State != "session" || got.CallerID != "5550100" {
+	if got := d.view("dtr"); got.State != "session" || got.CallerID != "5550100" {
 		t.Errorf("in the session: %+v", got)
 	}
-	must(t, d.ask("POST", "/v1/lines/one/hangup", new(struct{})))
+	must(t, d.ask("POST", "/v1/lines/dtr/hangup", new(struct{})))
 	r.ended()
-	c := d.wantRecord("one", 1, "Admin-Reset")
+	c := d.wantRecord("dtr", 1, "Admin-Reset")
 	if l.DTE().Drops == before.Drops {
 		t.Error("DTR did not fall")
 	}
 	wantWhy(t, c, "DTR")
-	d.wantBack("one", c)
+	d.wantBack("dtr", c)
 	call(t, l, modemsim.DialOptions{}).login()
 }
 
 // The carrier goes, and only DCD tells: no NO CARRIER.
-func carrierLostInDialog(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(2), ""))
-	l := m.Exchange.Line(number(2))
+func carrierLostInDialog(t *testing.T, d *daemon) {
+	l := d.m.Exchange.Line(number(2))
 	l.Modem.SetFaults(modemsim.Faults{SilentHangup: true})
 	r := call(t, l, modemsim.DialOptions{})
 	r.expect("login: ")
 	r.hangUp()
-	d.wantBack("one", d.wantRecord("one", 1, "Lost-Carrier"))
+	d.wantBack("dialog", d.wantRecord("dialog", 1, "Lost-Carrier"))
 	call(t, l, modemsim.DialOptions{}).login()
 }
 
-func carrierLostInSession(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(3), "")+line("two", uartDevice(4), ""))
+func carrierLostInSession(t *testing.T, d *daemon) {
 	for i, silent := range []bool{true, false} { // by DCD alone; by DCD and NO CARRIER
-		l, name := m.Exchange.Line(number(3+i)), []string{"one", "two"}[i]
+		l, name := d.m.Exchange.Line(number(3+i)), []string{"silent", "told"}[i]
 		l.Modem.SetFaults(modemsim.Faults{SilentHangup: silent})
 		r := call(t, l, modemsim.DialOptions{})
 		r.login()
@@ -87,17 +87,16 @@ func carrierLostInSession(t *testing.T, m *Machine) {
 
 // A listening line is CLOCAL. Once carrier is up it is not, so that the kernel hangs the device up for all that have it open.
 // Then it is CLOCAL again.
-func clocal(t *testing.T, m *Machine) {
-	d := serve(t, m, line("one", uartDevice(5), ""))
-	l := m.Exchange.Line(number(5))
-	d.wantState("one", "listening")
-	wantSetting(t, m, uartDevice(5), "clocal")
+func clocal(t *testing.T, d *daemon) {
+	l := d.m.Exchange.Line(number(5))
+	d.wantState("clocal", "listening")
+	wantSetting(t, d.m, uartDevice(5), "clocal")
 	r := call(t, l, modemsim.DialOptions{})
 	r.login()
-	wantSetting(t, m, uartDevice(5), "-clocal")
+	wantSetting(t, d.m, uartDevice(5), "-clocal")
 	r.hangUp()
-	d.wantBack("one", d.wantRecord("one", 1, "Lost-Carrier"))
-	wantSetting(t, m, uartDevice(5), "clocal")
+	d.wantBack("clocal", d.wantRecord("clocal", 1, "Lost-Carrier"))
+	wantSetting(t, d.m, uartDevice(5), "clocal")
 }
 
 // wantSetting checks a word of what stty says.
@@ -111,7 +110,8 @@ func wantSetting(t *testing.T, m *Machine, device, word string) {
 }
 
 // A device that was left with CLOCAL off and has no carrier lets nobody open it who waits. The daemon does not.
-func openWithoutCarrier(t *testing.T, m *Machine) {
+func openWithoutCarrier(t *testing.T, shared *daemon) {
+	m := shared.m
 	device := uartDevice(6)
 	_, err := m.Do("stty", "-F", device, "-clocal")
 	must(t, err)
@@ -124,34 +124,26 @@ func openWithoutCarrier(t *testing.T, m *Machine) {
 }
 
 // The modem sees the speed and the frame of the configuration, and calls come through.
-func speedAndParity(t *testing.T, m *Machine) {
-	frames := []struct{ keys, want string }{
-		{", baud: 1200, parity: even", "1200 7E1"}, {", baud: 9600, parity: odd", "9600 7O1"}, {", baud: 57600", "57600 8N1"},
-	}
-	names := []string{"one", "two", "three"}
-	lines := ""
-	for i, f := range frames {
-		lines += line(names[i], uartDevice(7+i), f.keys)
-	}
-	d := serve(t, m, lines)
-	for i, f := range frames {
-		d.wantState(names[i], "listening")
-		l := m.Exchange.Line(number(7 + i))
+func speedAndParity(t *testing.T, d *daemon) {
+	for i, tc := range []struct{ name, frame string }{{"even", "1200 7E1"}, {"odd", "9600 7O1"}, {"none", "57600 8N1"}} {
+		d.wantState(tc.name, "listening")
+		l := d.m.Exchange.Line(number(7 + i))
 		r := call(t, l, modemsim.DialOptions{})
 		r.login()
-		if got := l.DTE().Frame; got != f.want {
-			t.Errorf("%s: the modem sees %s, want %s", f.keys, got, f.want)
+		if got := l.DTE().Frame; got != tc.frame {
+			t.Errorf("%s: the modem sees %s, want %s", tc.name, got, tc.frame)
 		}
 		r.hangUp()
-		d.wantBack(names[i], d.wantRecord(names[i], 1, "Lost-Carrier"))
-		if got := l.DTE().Frame; got != f.want {
-			t.Errorf("%s: after the call the modem sees %s, want %s", f.keys, got, f.want)
+		d.wantBack(tc.name, d.wantRecord(tc.name, 1, "Lost-Carrier"))
+		if got := l.DTE().Frame; got != tc.frame {
+			t.Errorf("%s: after the call the modem sees %s, want %s", tc.name, got, tc.frame)
 		}
 	}
 }
 
 // kill -9 in a session: the kernel drops DTR, so the caller is gone, and the next daemon takes the line and closes the record.
-func killAndRestart(t *testing.T, m *Machine) {
+func killAndRestart(t *testing.T, shared *daemon) {
+	m := shared.m
 	d := serve(t, m, line("one", uartDevice(10), ""))
 	l := m.Exchange.Line(number(10))
 	r := call(t, l, modemsim.DialOptions{})
@@ -184,7 +176,8 @@ func wantWhy(t *testing.T, c admin.CallView, texts ...string) {
 }
 
 // Breaks from the far end take a direct line from speed to speed, until Enter begins the call. And the far end gets ours.
-func breakBothWays(t *testing.T, m *Machine) {
+func breakBothWays(t *testing.T, shared *daemon) {
+	m := shared.m
 	const uart = 11
 	wire := m.Exchange.Line(number(uart))
 	before := wire.DTE().Breaks
@@ -222,43 +215,33 @@ func breakBothWays(t *testing.T, m *Machine) {
 }
 
 // The three carrier modes differ: the caller goes without a word, and only where DCD is obeyed the call ends.
-func carrierModes(t *testing.T, m *Machine) {
-	modes := []string{"auto", "required", "ignore"}
-	lines := ""
-	for i, mode := range modes {
-		lines += line(mode, uartDevice(13+i), ", carrier: "+mode)
-	}
-	d := serve(t, m, lines)
-	for i, mode := range modes {
-		l := m.Exchange.Line(number(13 + i))
+func carrierModes(t *testing.T, d *daemon) {
+	for i, mode := range []string{"auto", "required", "ignore"} {
+		l := d.m.Exchange.Line(number(13 + i))
 		l.Modem.SetFaults(modemsim.Faults{SilentHangup: true})
 		d.wantState(mode, "listening")
 		r := call(t, l, modemsim.DialOptions{})
 		r.login()
 		r.hangUp()
 	}
-	for _, mode := range modes[:2] {
+	for _, mode := range []string{"auto", "required"} {
 		d.wantBack(mode, d.wantRecord(mode, 1, "Lost-Carrier"))
 	}
 	if l := d.view("ignore"); l.State != "session" {
 		t.Errorf("with carrier: ignore the line is %s: %s", l.State, l.Reason)
 	}
-	wantSetting(t, m, uartDevice(15), "clocal")
+	wantSetting(t, d.m, uartDevice(15), "clocal")
 	must(t, d.ask("POST", "/v1/lines/ignore/hangup", new(struct{})))
 	d.wantBack("ignore", d.wantRecord("ignore", 1, "Admin-Reset"))
 }
 
 // The device is set to the flow control of the configuration.
-func flowControl(t *testing.T, m *Machine) {
-	flows := []struct{ name, cts, xon string }{{"rtscts", "crtscts", "-ixon"}, {"xonxoff", "-crtscts", "ixon"}, {"none", "-crtscts", "-ixon"}}
-	lines := ""
-	for i, f := range flows {
-		lines += line(f.name, uartDevice(16+i), ", flow: "+f.name)
-	}
-	d := serve(t, m, lines)
-	for i, f := range flows {
+func flowControl(t *testing.T, d *daemon) {
+	for i, f := range []struct{ name, cts, xon string }{
+		{"rtscts", "crtscts", "-ixon"}, {"xonxoff", "-crtscts", "ixon"}, {"noflow", "-crtscts", "-ixon"},
+	} {
 		d.wantState(f.name, "listening")
-		wantSetting(t, m, uartDevice(16+i), f.cts)
-		wantSetting(t, m, uartDevice(16+i), f.xon)
+		wantSetting(t, d.m, uartDevice(16+i), f.cts)
+		wantSetting(t, d.m, uartDevice(16+i), f.xon)
 	}
 }

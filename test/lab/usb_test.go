@@ -8,15 +8,18 @@ import (
 	"rashost/test/lab/agent"
 )
 
-// One machine for USB adapters. Each job has adapters of its own, by number.
+// One machine for USB adapters. Each line is named after its job and has an adapter of its own.
 func TestUSB(t *testing.T) {
 	m := boot(t, Hardware{USB: 6})
+	for usb := 1; usb <= m.hardware.USB; usb++ {
+		node(t, m, usb)
+	}
 	runJobs(t, m, []job{
-		{"UnplugWhileListening", unplugWhileListening},
-		{"UnplugInDialog", unplugInDialog},
-		{"UnplugInSession", unplugInSession},
-		{"Complaint2_3_ReplugUnderAnotherNumber", replugUnderAnotherNumber},
-		{"Complaint2_3_AdaptersSwapped", adaptersSwapped},
+		{"UnplugWhileListening", line("listening", byID(1), ""), unplugWhileListening},
+		{"UnplugInDialog", line("dialog", byID(2), ""), unplugInDialog},
+		{"UnplugInSession", line("session", byID(3), ""), unplugInSession},
+		{"Complaint2_3_ReplugUnderAnotherNumber", line("number", byID(4), ""), replugUnderAnotherNumber},
+		{"Complaint2_3_AdaptersSwapped", line("five", byID(5), "") + line("six", byID(6), ""), adaptersSwapped},
 	})
 }
 
@@ -51,51 +54,44 @@ func plug(t *testing.T, m *Machine, usb int) string {
 	return node(t, m, usb)
 }
 
-func unplugWhileListening(t *testing.T, m *Machine) {
-	node(t, m, 1)
-	d := serve(t, m, line("one", byID(1), ""))
-	d.wantState("one", "listening")
-	pull(t, m, 1)
-	if l := d.wantState("one", "absent"); l.Reason == "" {
+func unplugWhileListening(t *testing.T, d *daemon) {
+	d.wantState("listening", "listening")
+	pull(t, d.m, 1)
+	if l := d.wantState("listening", "absent"); l.Reason == "" {
 		t.Error("an absent line without a reason")
 	}
-	plug(t, m, 1)
-	d.wantState("one", "listening")
-	call(t, m.Exchange.Line(usbNumber(1)), modemsim.DialOptions{}).login()
+	plug(t, d.m, 1)
+	d.wantState("listening", "listening")
+	call(t, d.m.Exchange.Line(usbNumber(1)), modemsim.DialOptions{}).login()
 }
 
-func unplugInDialog(t *testing.T, m *Machine) {
-	node(t, m, 2)
-	d := serve(t, m, line("one", byID(2), ""))
-	r := call(t, m.Exchange.Line(usbNumber(2)), modemsim.DialOptions{})
+func unplugInDialog(t *testing.T, d *daemon) {
+	r := call(t, d.m.Exchange.Line(usbNumber(2)), modemsim.DialOptions{})
 	r.expect("login: ")
-	unplugged(t, m, d, r, 2)
+	d.unplugged("dialog", r, 2)
 }
 
-func unplugInSession(t *testing.T, m *Machine) {
-	node(t, m, 3)
-	d := serve(t, m, line("one", byID(3), ""))
-	r := call(t, m.Exchange.Line(usbNumber(3)), modemsim.DialOptions{})
+func unplugInSession(t *testing.T, d *daemon) {
+	r := call(t, d.m.Exchange.Line(usbNumber(3)), modemsim.DialOptions{})
 	r.login()
-	unplugged(t, m, d, r, 3)
+	d.unplugged("session", r, 3)
 }
 
 // unplugged pulls the adapter of a call. The call ends and its record says why; plugged in, the line works again.
-func unplugged(t *testing.T, m *Machine, d *daemon, r *robot, usb int) {
-	t.Helper()
-	pull(t, m, usb)
+func (d *daemon) unplugged(name string, r *robot, usb int) {
+	d.t.Helper()
+	pull(d.t, d.m, usb)
 	r.ended()
-	d.wantRecord("one", 1, "Port-Error")
-	d.wantState("one", "absent")
-	plug(t, m, usb)
-	d.wantState("one", "listening")
-	call(t, m.Exchange.Line(usbNumber(usb)), modemsim.DialOptions{}).login()
+	d.wantRecord(name, 1, "Port-Error")
+	d.wantState(name, "absent")
+	plug(d.t, d.m, usb)
+	d.wantState(name, "listening")
+	call(d.t, d.m.Exchange.Line(usbNumber(usb)), modemsim.DialOptions{}).login()
 }
 
 // Somebody keeps the old device open, so the adapter comes back under another number. Its lasting name leads there.
-func replugUnderAnotherNumber(t *testing.T, m *Machine) {
-	before := node(t, m, 4)
-	d := serve(t, m, line("one", byID(4), ""))
+func replugUnderAnotherNumber(t *testing.T, d *daemon) {
+	m, before := d.m, node(t, d.m, 4)
 	r := call(t, m.Exchange.Line(usbNumber(4)), modemsim.DialOptions{})
 	r.login()
 	var keeper int
@@ -107,20 +103,18 @@ func replugUnderAnotherNumber(t *testing.T, m *Machine) {
 	})
 	pull(t, m, 4)
 	r.ended()
-	d.wantRecord("one", 1, "Port-Error")
+	d.wantRecord("number", 1, "Port-Error")
 	if after := plug(t, m, 4); after == before {
 		t.Errorf("the adapter is %s again, although that is still open", after)
 	}
-	d.wantState("one", "listening")
+	d.wantState("number", "listening")
 	call(t, m.Exchange.Line(usbNumber(4)), modemsim.DialOptions{}).login()
 	must(t, m.call("Kill", agent.Signal{PID: keeper, Number: 9}, new(struct{})))
 }
 
 // Two adapters change places. Each line stays with its own modem.
-func adaptersSwapped(t *testing.T, m *Machine) {
-	node(t, m, 5)
-	node(t, m, 6)
-	d := serve(t, m, line("five", byID(5), "")+line("six", byID(6), ""))
+func adaptersSwapped(t *testing.T, d *daemon) {
+	m := d.m
 	d.wantState("five", "listening")
 	d.wantState("six", "listening")
 	pull(t, m, 5)
