@@ -70,7 +70,6 @@ type peer struct {
 	t       *testing.T
 	m       *Machine
 	net     string
-	uart    int
 	service string // address of the far end
 	log     string
 	pid     int
@@ -79,12 +78,13 @@ type peer struct {
 // dialUp starts pppd, which calls a number by chat, and waits until the link is up.
 func dialUp(t *testing.T, m *Machine, uart int, to *exchange.Line, server string, options ...string) *peer {
 	t.Helper()
-	p := &peer{t: t, m: m, net: fmt.Sprint("caller", uart), uart: uart, service: server, log: fmt.Sprintf("/tmp/caller%d-%d", uart, time.Now().UnixNano())}
-	script := fmt.Sprintf("ABORT BUSY ABORT 'NO CARRIER' ABORT 'NO ANSWER' ABORT ERROR TIMEOUT 60 '' ATZ OK ATDT%s CONNECT '\\c' ogin: %s word: %s\n",
+	p := &peer{t: t, m: m, net: fmt.Sprint("caller", uart), service: server, log: fmt.Sprintf("/tmp/caller%d-%d", uart, time.Now().UnixNano())}
+	// What the modem said of the last call may still come until OK does.
+	script := fmt.Sprintf("ABORT ERROR TIMEOUT 60 '' ATZ OK '\\c' ABORT BUSY ABORT 'NO CARRIER' ABORT 'NO ANSWER' '' ATDT%s CONNECT '\\c' ogin: %s word: %s\n",
 		to.Number, name, password)
 	must(t, m.call("Write", agent.File{Path: p.log + ".chat", Data: []byte(script)}, new(struct{})))
 	must(t, m.call("Start", agent.Command{Net: p.net, Log: p.log, Args: append([]string{
-		"pppd", uartDevice(uart), "115200", "modem", "crtscts", "nodetach", "noauth", "nolock", "noipdefault", "nodefaultroute", "maxfail", "1",
+		"pppd", uartDevice(uart), "115200", "modem", "crtscts", "nodetach", "debug", "noauth", "nolock", "noipdefault", "nodefaultroute", "maxfail", "1",
 		"silent", // after the password the host begins: a caller who does is too early as long as the dialog is not over
 		"logfd", "2", "connect", "chat -v -S -s -f " + p.log + ".chat",
 	}, options...)}, &p.pid))
@@ -153,7 +153,7 @@ func (p *peer) transfer(n int) {
 
 // pppService is a service of the configuration for lines in 10.9.N.0.
 func pppService(n int, more string) string {
-	return fmt.Sprintf(`  net%d: {type: ppp, idle: 1h, options: [noauth, nodefaultroute, "10.9.%d.1:10.9.%d.2"], %s}`, n, n, n, more)
+	return fmt.Sprintf(`  net%d: {type: ppp, idle: 1h, options: [noauth, debug, nodefaultroute, "10.9.%d.1:10.9.%d.2"], %s}`, n, n, n, more)
 }
 
 // pppLine is a line with that service.

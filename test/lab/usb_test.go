@@ -95,7 +95,9 @@ func replugUnderAnotherNumber(t *testing.T, d *daemon) {
 	r := call(t, m.Exchange.Line(usbNumber(4)), modemsim.DialOptions{})
 	r.login()
 	var keeper int
-	must(t, m.call("Start", agent.Command{Args: []string{"sh", "-c", "exec 7<" + before + "; echo open; exec sleep 1000"}, Log: d.dir + "/keeper"}, &keeper))
+	must(t, m.call("Start", agent.Command{
+		Args: []string{"sh", "-c", "exec 7<" + before + "; echo open; exec sleep 1000"}, Log: d.dir + "/keeper",
+	}, &keeper))
 	eventually(t, before+" is kept open", func() (bool, string) {
 		var log agent.File
 		must(t, m.call("Read", d.dir+"/keeper", &log))

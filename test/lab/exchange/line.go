@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,8 @@ type Line struct {
 	host *os.File
 	at   int64 // of its record
 	last DTE   // look's
+
+	sent, received atomic.Int64 // bytes to and from the computer
 
 	mu  sync.Mutex
 	far *modemsim.FarCall // the last call that another line made to this one
@@ -95,7 +98,7 @@ func (l *Line) set(s modemsim.Signals) {
 		}
 	}
 	l.write(fieldDCE, bits)
-	l.x.log("%s the line: %+v", l.Number, s)
+	l.x.log("%s the line: %+v; %d bytes to the computer, %d from it", l.Number, s, l.sent.Load(), l.received.Load())
 }
 
 func (l *Line) read(field int64) uint32 {
@@ -122,7 +125,9 @@ func (e modemEnd) Write(p []byte) (int, error) {
 	if e.l.read(fieldDTE) == 0 {
 		return len(p), nil
 	}
-	return e.l.pty.Write(p)
+	n, err := e.l.pty.Write(p)
+	e.l.sent.Add(int64(n))
+	return n, err
 }
 
 // speeds are the bits of c_cflag that stand for a speed.
