@@ -36,6 +36,7 @@ const look = 5 * time.Millisecond
 type Exchange struct {
 	shared *os.File
 	log    func(format string, args ...any)
+	trace  func(format string, args ...any)
 	ctx    context.Context
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
@@ -44,7 +45,8 @@ type Exchange struct {
 	lines map[string]*Line
 }
 
-// New returns an exchange without lines. log is told what happens on them, and must not block; nil is nobody.
+// New returns an exchange without lines. log is told what happens on them, and must not block; nil is nobody. With LAB_TRACE in the
+// environment it is told every byte, too.
 func New(log func(format string, args ...any)) (*Exchange, error) {
 	fd, err := unix.MemfdCreate("control signals", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -58,7 +60,10 @@ func New(log func(format string, args ...any)) (*Exchange, error) {
 	if log == nil {
 		log = func(string, ...any) {}
 	}
-	x := &Exchange{shared: shared, log: log, lines: map[string]*Line{}}
+	x := &Exchange{shared: shared, log: log, trace: func(string, ...any) {}, lines: map[string]*Line{}}
+	if os.Getenv("LAB_TRACE") != "" {
+		x.trace = log
+	}
 	x.ctx, x.cancel = context.WithCancel(context.Background())
 	x.tasks.Go(x.watch)
 	return x, nil

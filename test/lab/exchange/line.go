@@ -127,6 +127,7 @@ func (e modemEnd) Write(p []byte) (int, error) {
 	}
 	n, err := e.l.pty.Write(p)
 	e.l.sent.Add(int64(n))
+	e.l.x.trace("%s %6d to the computer: %q", e.l.Number, n, p[:n])
 	return n, err
 }
 
