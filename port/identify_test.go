@@ -104,7 +104,7 @@ func identifyFake(t *testing.T, change func(m *fakeModem), far func(r *Far)) (id
 		if e != nil {
 			t.Fatal(e)
 		}
-		defer dev.Close()
+		defer func() { _ = dev.Close() }()
 		start := time.Now()
 		id, baud, err = IdentifyAtSpeeds(t.Context(), dev, Settings{Baud: 9600, CLOCAL: true}, nil, profiles)
 		took, said = time.Since(start), m.said()
@@ -211,7 +211,7 @@ func TestIdentifyAtAnotherSpeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer dev.Close()
+		defer func() { _ = dev.Close() }()
 		_, baud, err := IdentifyAtSpeeds(t.Context(), dev, Settings{Baud: 115200, CLOCAL: true}, nil, profiles)
 		if err != nil || baud != 19200 || far.State().Settings.Baud != 19200 {
 			t.Errorf("found at %d, the device is at %d: %v", baud, far.State().Settings.Baud, err)
@@ -231,7 +231,7 @@ func TestIdentifyStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer dev.Close()
+		defer func() { _ = dev.Close() }()
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		start := time.Now()

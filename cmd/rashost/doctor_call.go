@@ -108,15 +108,12 @@ func (a *app) callLine(ctx context.Context, p *patient, r *doctor.Report, say fu
 	running, stop := context.WithCancel(ctx)
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.run(running, nil) }()
-	defer func() {
-		stop()
-		<-stopped
-	}()
 	who, err := p.robot(d)
-	if err != nil {
-		return err
+	if err == nil {
+		err = p.calls(ctx, d, who, secret, add)
 	}
-	return p.calls(ctx, d, who, secret, add)
+	stop()
+	return errors.Join(err, <-stopped)
 }
 
 // write makes the configuration of the host for the calls.

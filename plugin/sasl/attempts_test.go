@@ -158,7 +158,7 @@ func TestLockedOutCostsTheSame(t *testing.T) {
 	for secret, want := range map[string]bool{"sesame": true, "wrong": false} {
 		bubble(t, everything, func(s *plugin.Setup) { s.Attempts = 1 }, func(r *rig) {
 			j := &judges{}
-			r.Plugin.lockout = j
+			r.lockout = j
 			c := r.dial("")
 			c.say("AUTH PLAIN " + b64("\x00alice\x00"+secret) + "\r\n")
 			c.ends(plugin.Failure, "alice")

@@ -23,7 +23,9 @@ func TestDistinctiveRing(t *testing.T) {
 				t.Errorf("%s: heard %q, want %q", stored, got, want)
 			}
 			cancel()
-			<-dialled
+			if err := <-dialled; err == nil {
+				t.Errorf("%s: the call was answered", stored)
+			}
 		})
 	}
 }
