@@ -10,15 +10,17 @@ const (
 	noiseSpan  = time.Second
 	noiseReads = 50 // in one span: far above what RING and caller id need
 	noisePause = 500 * time.Millisecond
-	// noiseWorth is how many bytes that mean nothing are worth a word.
+	// noiseWorth is how many bytes that mean nothing are worth a word, with no more than noiseGap between two of them.
 	noiseWorth = 256
+	noiseGap   = time.Minute
 )
 
 // noise is what a line that waits for a call has read.
 type noise struct {
 	since time.Time // the beginning of the span
 	reads int       // in it
-	total int       // bytes since the line began to listen, or the last word about it
+	total int       // bytes since there was silence, or the last word about it
+	last  time.Time // when the last of them came
 	until time.Time // nothing is read before
 }
 
@@ -32,6 +34,10 @@ func (l *line) heardNoise(n int) {
 	if now.Sub(s.since) > noiseSpan {
 		s.since, s.reads = now, 0
 	}
+	if now.Sub(s.last) > noiseGap {
+		s.total = 0
+	}
+	s.last = now
 	s.reads++
 	s.total += n
 	if s.reads >= noiseReads {

@@ -67,8 +67,11 @@ func (l *line) received(r chunk) {
 		return // of a device that has been closed since
 	}
 	if len(r.data) > 0 {
+		asked := l.script != nil
 		l.input(r.data)
-		l.heardNoise(len(r.data))
+		if !asked {
+			l.heardNoise(len(r.data))
+		}
 	}
 	switch {
 	case r.err == nil || r.dev != l.tty.dev:
