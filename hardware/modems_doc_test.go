@@ -107,6 +107,9 @@ func section(b *strings.Builder, dict *hardware.Dictionary, p *hardware.Profile)
 			fmt.Fprintf(b, "| `%s` | %s%s | %s |\n", code(e.Line), md(e.Means), optional, from(e.Source))
 		}
 	}
+	if len(p.LostOnReset) > 0 {
+		fmt.Fprintf(b, "\nForgotten at a reset, also when it was stored: `%s`. The host sends it again.\n", strings.Join(p.LostOnReset, "`, `"))
+	}
 	list(b, "Recognised by", p.Match, func(m hardware.Match) string {
 		return fmt.Sprintf("`%s` answers `%s`: %s", code(m.Query), code(m.Pattern), from(m.Source))
 	})

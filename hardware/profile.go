@@ -9,8 +9,8 @@ import (
 )
 
 // Profile says what a modem family needs: how it is set up, how it answers, hangs up and reports who calls. Make one with Defaults,
-// Parse or Load: in a Profile made by hand a zero time really means no time. What is marked "carried, not used yet" is read and checked,
-// and changes nothing so far. docs/modem-profiles.md describes the file for people.
+// Parse or Load: in a Profile made by hand a zero time really means no time.
+// docs/modem-profiles.md describes the file for people.
 type Profile struct {
 	// Name is what a line's `modem` says. Lower case letters, digits and dashes.
 	Name string `yaml:"name"`
@@ -66,11 +66,11 @@ type Profile struct {
 	// Flow is the flow control that Init agrees with the modem: "none", "rtscts" or "xonxoff".
 	Flow Flow `yaml:"flow"`
 	// Baud is the only DTE rate that works, in bit/s. 0: any. It counts only for a line without a rate of its own, which a line of
-	// config.yaml always has: there it is carried, not used yet.
+	// config.yaml always has.
 	Baud int `yaml:"baud,omitempty"`
 
-	// ResultCodes are the family's numeric (V0) results beyond 0 to 8, as the words they stand for. Carried, not used yet: the set-up asks
-	// for words (V1), and of the numbers only the common ones are understood.
+	// ResultCodes are the family's numeric (V0) results beyond 0 to 8, as the words they stand for. They count until the
+	// modem has answered in words (V1) for the first time.
 	ResultCodes map[int]string `yaml:"result_codes,omitempty"`
 	// ResultCodesSource and ResultCodesUnverified say where ResultCodes are known from.
 	ResultCodesSource     string `yaml:"result_codes_source,omitempty"`
@@ -78,8 +78,8 @@ type Profile struct {
 	// Replies are texts of the family's own that the host may meet: CONNECT and what comes before it, caller id, failures. For people
 	// and for tests, which put them to the parser.
 	Replies []Reply `yaml:"replies,omitempty"`
-	// LostOnReset names the settings that the family forgets at a reset even when they were stored. Carried, not used yet: the whole of
-	// Init follows every reset.
+	// LostOnReset names the settings that the family forgets at a reset even when they were stored. For people: the whole of Init, and
+	// caller id, follow every reset of any family.
 	LostOnReset []string `yaml:"lost_on_reset,omitempty"`
 	// Traps are known oddities, for people: docs/modems.md and `rashost modem lint` show them.
 	Traps []Trap `yaml:"traps,omitempty"`

@@ -204,7 +204,7 @@ func TestDocumentation(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"generic", "none"} {
+	for _, name := range hardware.Names() {
 		data, err := os.ReadFile("modems/" + name + ".yaml")
 		if err != nil {
 			f.Fatal(err)

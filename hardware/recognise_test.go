@@ -98,3 +98,20 @@ func TestDefaultWeight(t *testing.T) {
 		t.Error("a question comes twice")
 	}
 }
+
+// Whatever a modem says of itself, there is a profile for it and a short, safe reason.
+func FuzzRecognise(f *testing.F) {
+	all, err := hardware.Builtin()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("ATI3", "U.S. Robotics 56K FAX USB V1.2.23")
+	f.Add("AT+FMFR?", "ROCKWELL\n")
+	f.Add("ATI7", "\x1b[2J\n\nProduct type\n")
+	f.Fuzz(func(t *testing.T, query, answer string) {
+		r := hardware.Recognise(all, map[string]string{query: answer})
+		if r.Profile.Name == "" || r.Why == "" || len(r.Why) > 4096 || strings.ContainsFunc(r.Why, func(c rune) bool { return c < ' ' }) {
+			t.Errorf("%q: %s, %q", answer, r.Profile.Name, r.Why)
+		}
+	})
+}

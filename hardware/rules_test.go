@@ -73,9 +73,9 @@ var profileRules = []struct {
 	{"DTR hangs up, as the profile says", func(p *hardware.Profile) bool {
 		switch p.DTR {
 		case hardware.DTRReset:
-			return has(p, "AT&D3") || has(p, "ATS13=1") && has(p, "AT&D2")
+			return has(p, "AT&D3")
 		case hardware.DTRHangup:
-			return has(p, "AT&D2") && !has(p, "AT&D3")
+			return has(p, "AT&D2") && !has(p, "AT&D3") && !has(p, "ATS13=1")
 		case hardware.DTRIgnored:
 			return true
 		}
@@ -185,25 +185,26 @@ func TestProfileRulesFindMutants(t *testing.T) {
 			without("ATS0=0")(p)
 			p.Init = append(p.Init, hardware.Step{Send: "ATS0=0", Optional: true})
 		}, "cannot do without"},
-		"echo after &F":       {"usr-courier", func(p *hardware.Profile) { p.Init = slices.Delete(slices.Clone(p.Init), 4, 5) }, "no echo after"},
-		"no &C1":              {"generic", without("AT&C1"), "DCD follows"},
-		"&D3 unsaid":          {"rockwell-rc288", with("AT&D3"), "DTR hangs up"},
-		"no S2":               {"generic", without("ATS2=255"), "the escape is off"},
-		"escape off, no DTR":  {"slmodemd", func(p *hardware.Profile) { with("ATS2=255")(p); p.EscapeOff = "ATS2=255" }, "the escape is off"},
-		"long line":           {"generic", with("AT+MS=V34,1,300,33600,300,33600,300,33600,300"), "too long"},
-		"two commands":        {"generic", with("ATE0V1"), "too long"},
-		"caller id in init":   {"generic", with("AT+VCID=1"), "caller id"},
-		"answer too short":    {"generic", func(p *hardware.Profile) { p.Answer.Timeout = hardware.Duration(time.Second) }, "answer outlasts"},
-		"DTR too short":       {"generic", func(p *hardware.Profile) { p.Hangup.DTRTime = hardware.Duration(time.Millisecond) }, "DTR is low"},
-		"stored":              {"generic", with("AT&W0"), "stored"},
-		"no recovery":         {"generic", func(p *hardware.Profile) { p.Recover = nil }, "recover"},
-		"&D3 on a Supra":      {"supra", with("AT&D3"), "Supra"},
-		"remote escape on":    {"multitech-mt5634", without("ATS9=0"), "Multi-Tech"},
-		"remote escape on BA": {"multitech-mt2834", without("ATS13=0"), "Multi-Tech"},
-		"hasty Telebit":       {"telebit", func(p *hardware.Profile) { p.Reset.Delay = 0 }, "Telebit"},
-		"nothing matches":     {"telebit", func(p *hardware.Profile) { p.Match = nil }, "recognises"},
-		"nothing read back":   {"telebit", func(p *hardware.Profile) { p.ReadBack = nil }, "read back"},
-		"no traps":            {"telebit", func(p *hardware.Profile) { p.Traps = nil }, "trap to tell"},
+		"echo after &F":        {"usr-courier", func(p *hardware.Profile) { p.Init = slices.Delete(slices.Clone(p.Init), 4, 5) }, "no echo after"},
+		"no &C1":               {"generic", without("AT&C1"), "DCD follows"},
+		"&D3 unsaid":           {"rockwell-rc288", with("AT&D3"), "DTR hangs up"},
+		"S13 resets a Courier": {"usr-courier", with("ATS13=1"), "DTR hangs up"},
+		"no S2":                {"generic", without("ATS2=255"), "the escape is off"},
+		"escape off, no DTR":   {"slmodemd", func(p *hardware.Profile) { with("ATS2=255")(p); p.EscapeOff = "ATS2=255" }, "the escape is off"},
+		"long line":            {"generic", with("AT+MS=V34,1,300,33600,300,33600,300,33600,300"), "too long"},
+		"two commands":         {"generic", with("ATE0V1"), "too long"},
+		"caller id in init":    {"generic", with("AT+VCID=1"), "caller id"},
+		"answer too short":     {"generic", func(p *hardware.Profile) { p.Answer.Timeout = hardware.Duration(time.Second) }, "answer outlasts"},
+		"DTR too short":        {"generic", func(p *hardware.Profile) { p.Hangup.DTRTime = hardware.Duration(time.Millisecond) }, "DTR is low"},
+		"stored":               {"generic", with("AT&W0"), "stored"},
+		"no recovery":          {"generic", func(p *hardware.Profile) { p.Recover = nil }, "recover"},
+		"&D3 on a Supra":       {"supra", with("AT&D3"), "Supra"},
+		"remote escape on":     {"multitech-mt5634", without("ATS9=0"), "Multi-Tech"},
+		"remote escape on BA":  {"multitech-mt2834", without("ATS13=0"), "Multi-Tech"},
+		"hasty Telebit":        {"telebit", func(p *hardware.Profile) { p.Reset.Delay = 0 }, "Telebit"},
+		"nothing matches":      {"telebit", func(p *hardware.Profile) { p.Match = nil }, "recognises"},
+		"nothing read back":    {"telebit", func(p *hardware.Profile) { p.ReadBack = nil }, "read back"},
+		"no traps":             {"telebit", func(p *hardware.Profile) { p.Traps = nil }, "trap to tell"},
 	} {
 		p := load(t, tc.of)
 		tc.mutate(p)

@@ -142,9 +142,9 @@ func TestModemLintOwnProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("config.yaml", "profiles: .\n"+string(config))
-	own := "name: telebit\ndialect: telebit\nanswer: {command: ATA, source: s}\nhangup: {command: ATH, source: s}\ninit: [{send: ATS58=9, unverified: true}]\n"
+	own := "name: telebit\ndialect: telebit\nanswer: {command: ATA, source: s}\nhangup: {command: ATH, source: s}\ninit: [{send: ATS58=77, unverified: true}]\n"
 	write("telebit.yaml", own)
-	if r := b.lint(1, "telebit"); len(r.Commands) != 3 || r.Unverified != 1 || !r.finding("S58=9", "value") {
+	if r := b.lint(1, "telebit"); len(r.Commands) != 3 || r.Unverified != 1 || !r.finding("S58=77", "value") {
 		t.Errorf("%+v", r)
 	}
 	write("telebit.yaml", strings.Replace(own, ", unverified: true", "", 1))
