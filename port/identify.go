@@ -73,10 +73,12 @@ func IdentifyAtSpeeds(ctx context.Context, dev Device, s Settings, speeds []int,
 	if err := leaveCall(ctx, dev); err != nil {
 		return Identification{}, 0, err
 	}
+	tried := map[int]bool{}
 	for _, baud := range append([]int{s.Baud}, speeds...) {
-		if baud == s.Baud && len(speeds) > 0 && speeds[0] == baud {
-			continue // it comes next
+		if tried[baud] {
+			continue
 		}
+		tried[baud] = true
 		at := s
 		at.Baud = baud
 		if err := dev.Apply(at); err != nil {

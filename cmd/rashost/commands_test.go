@@ -17,6 +17,7 @@ import (
 
 	"rashost/internal/admin"
 	"rashost/internal/doctor"
+	"rashost/port"
 )
 
 const commandsConfig = `state_dir: state
@@ -314,6 +315,7 @@ func TestJSONDocumentation(t *testing.T) {
 		"health": admin.HealthView{}, "records": admin.RecordsHealth{}, "dialogs": admin.DialogsHealth{}, "plugins": admin.PluginsReply{},
 		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{}, "arm": admin.ArmView{}, "try": tryResult{}, "fault": tryFault{},
 		"report": doctor.Report{}, "finding": doctor.Finding{}, "devices": devicesReply{}, "device": deviceView{},
+		"probe": probeReply{}, "probe answer": port.Answer{}, "heard": heardView{}, "caller": callerView{},
 		"lint": lintReply{}, "lint command": lintCommand{}, "lint finding": lintFinding{}, "lint trap": lintTrap{},
 	} {
 		var fields []string

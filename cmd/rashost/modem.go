@@ -4,9 +4,9 @@ import "github.com/spf13/cobra"
 
 func newModemCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "modem", Short: "lint: is this init string, or this profile, right?", Args: unknownCommand,
+		Use: "modem", Short: "what modem is this, what does it say of callers, is its init string right?", Args: unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newModemLintCommand(a))
+	cmd.AddCommand(newModemProbeCommand(a), newModemCallerIDCommand(a), newModemLintCommand(a))
 	return cmd
 }

@@ -1,6 +1,10 @@
 package modem
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // CallerStatus says what is known of the caller's number.
 type CallerStatus int
@@ -42,6 +46,33 @@ type CallerID struct {
 	Ring string
 	// Raw are the lines it was read from, printable, at most 64 bytes each and 16 in number.
 	Raw []string
+}
+
+// When is the date and time that the network sent, in the zone of now. The network sends no year: it is the one that brings the moment
+// closest to now, so that a call of 31 December is not one of the year to come. false when there is no date and time, or none that exists.
+func (id *CallerID) When(now time.Time) (time.Time, bool) {
+	stamp := onlyDigits(id.Date) + onlyDigits(id.Time)
+	if len(stamp) != 8 || len(onlyDigits(id.Date)) != 4 {
+		return time.Time{}, false
+	}
+	var best time.Time
+	for year := now.Year() - 1; year <= now.Year()+1; year++ {
+		at, err := time.ParseInLocation("200601021504", fmt.Sprintf("%04d%s", year, stamp), now.Location())
+		if err == nil && (best.IsZero() || at.Sub(now).Abs() < best.Sub(now).Abs()) {
+			best = at
+		}
+	}
+	return best, !best.IsZero()
+}
+
+// onlyDigits drops the separators of a date or time.
+func onlyDigits(v string) string {
+	return strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' {
+			return -1
+		}
+		return r
+	}, v)
 }
 
 // maxRaw is how many lines of one call are kept.
