@@ -108,7 +108,7 @@ func TestGenericProfileOnEveryPersonality(t *testing.T) {
 				t.Parallel()
 				r := newSimRig(t, name, "generic")
 				r.until("listening", Listening)
-				call := r.dial(modemsim.DialOptions{Number: "5551234", Rings: 3})
+				call := r.dial(modemsim.DialOptions{Number: "5551234", Rings: 30})
 				r.talk(call)
 				r.quit(call)
 				r.until("listening again", Listening)
@@ -145,7 +145,7 @@ func TestDirectPersonalities(t *testing.T) {
 func (f familyCase) test(t *testing.T) {
 	r := newSimRig(t, f.personality, f.profile)
 	r.until("listening", Listening)
-	call := r.dial(modemsim.DialOptions{Number: "+15551234", Name: "ANNA", Called: "5559876", Rings: 3})
+	call := r.dial(modemsim.DialOptions{Number: "+15551234", Name: "ANNA", Called: "5559876", Rings: 30})
 	r.talk(call)
 	got := r.lastCall()
 	f.checkCaller(t, got.CallerID)
@@ -158,7 +158,7 @@ func (f familyCase) test(t *testing.T) {
 	if f.diagnosis != "" && !strings.Contains(r.told(EventDiagnostics), f.diagnosis) {
 		t.Errorf("no %q in what the modem said of the call: %q", f.diagnosis, r.told(EventDiagnostics))
 	}
-	call = r.dial(modemsim.DialOptions{Number: modemsim.Withheld, Rings: 3})
+	call = r.dial(modemsim.DialOptions{Number: modemsim.Withheld, Rings: 30})
 	r.talk(call)
 	if id := r.lastCall().CallerID; id.Number != "" || id.Status == modem.Present {
 		t.Errorf("a number that is withheld: %+v", id)

@@ -66,7 +66,7 @@ func TestComplaint2_4_AutoPicksTheInit(t *testing.T) {
 			if !r.sent(tc.init) || r.sent(tc.not) {
 				t.Errorf("set up with %q", r.commands)
 			}
-			call := r.dial(modemsim.DialOptions{Number: "5551234", Rings: 3})
+			call := r.dial(modemsim.DialOptions{Number: "5551234", Rings: 30})
 			r.talk(call)
 			if n := r.lastCall().CallerID.Number; n != "5551234" {
 				t.Errorf("caller id %q", n)
