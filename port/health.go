@@ -55,7 +55,7 @@ const (
 )
 
 // eventKey is what makes two events the same.
-type eventKey struct{ kind, text string }
+type eventKey struct{ kind, as string }
 
 // eventCount is what is remembered of an event that was told.
 type eventCount struct {
@@ -66,7 +66,10 @@ type eventCount struct {
 
 // event makes an event known: to the log, to the observer and in the chain of the present call. The same kind and text is not told again
 // for a while, and counted in between; what varies belongs into result.
-func (l *line) event(kind, text, result string) {
+func (l *line) event(kind, text, result string) { l.eventAs(text, kind, text, result) }
+
+// eventAs is event for what is another event although it has the same text: it is counted by as.
+func (l *line) eventAs(as, kind, text, result string) {
 	now := time.Now()
 	if l.call != nil {
 		l.call.step(eventText(kind, text, result))
@@ -74,7 +77,7 @@ func (l *line) event(kind, text, result string) {
 	if l.events == nil {
 		l.events = make(map[eventKey]*eventCount)
 	}
-	key := eventKey{kind, text}
+	key := eventKey{kind, as}
 	c := l.events[key]
 	if c == nil {
 		l.tellHeld(now, len(l.events) >= eventKeep)

@@ -119,7 +119,7 @@ func (l *line) climbed(why string) {
 	switch {
 	case name == "":
 	case why == "":
-		l.event(EventLadder, name, "helped: the line listens again")
+		l.eventAs(name+" helped", EventLadder, name, "helped: the line listens again")
 	default:
 		l.event(EventLadder, name, "did not help: "+why)
 	}

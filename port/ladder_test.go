@@ -57,6 +57,28 @@ func TestLadderStops(t *testing.T) {
 	}
 }
 
+// TestHelpIsToldAtOnce: that a step helped is not held back because it did not help a moment ago.
+func TestHelpIsToldAtOnce(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) { r.cfg.IdleProbe, r.modem.mute = time.Minute, true }, func(r *rig) {
+		r.within(10*time.Second, Recovering)
+		time.Sleep(5 * time.Second) // the first steps have not helped
+		r.modem.set(func(m *fakeModem) { m.mute = false })
+		r.within(time.Minute, Listening)
+		told := r.told(EventLadder)
+		if last := told[len(told)-1]; !strings.HasSuffix(last, ": helped: the line listens again") {
+			t.Error(told)
+		}
+		r.modem.set(func(m *fakeModem) { m.mute = true })
+		time.Sleep(65 * time.Second)
+		r.modem.set(func(m *fakeModem) { m.mute = false })
+		r.within(30*time.Second, Listening)
+		told = r.told(EventLadder)
+		if last := told[len(told)-1]; !strings.HasSuffix(last, ": helped: the line listens again") {
+			t.Error(told)
+		}
+	})
+}
+
 // TestLadderGoesOn: a step that seemed to help and did not last is not tried again first.
 func TestLadderGoesOn(t *testing.T) {
 	bubble(t, FakeOptions{}, func(r *rig) { r.modem.answers["ATS0=0"] = "-" }, func(r *rig) {
