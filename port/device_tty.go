@@ -313,9 +313,9 @@ func (d *ttyDevice) OutQueue() (n int, err error) {
 func (d *ttyDevice) Lend() (*os.File, error) {
 	var file *os.File
 	err := d.control("lend", func(fd int) error {
-		// Without privilege TIOCEXCL keeps out ourselves, too.
+		// TIOCEXCL keeps out ourselves, too, and the child that opens the node once more; root alone does not pass it, CAP_SYS_ADMIN does.
+		// The flock and the lock file stay.
 		_ = unix.IoctlSetInt(fd, unix.TIOCNXCL, 0)
-		defer func() { _ = unix.IoctlSetInt(fd, unix.TIOCEXCL, 0) }()
 		// O_NONBLOCK for the open only: it would wait for carrier.
 		lent, err := unix.Open("/proc/self/fd/"+strconv.Itoa(fd), unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 		if err != nil {

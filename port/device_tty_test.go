@@ -316,6 +316,9 @@ func TestTTYLend(t *testing.T) {
 	if ours&unix.O_NONBLOCK == 0 || theirs&unix.O_NONBLOCK != 0 {
 		t.Errorf("O_NONBLOCK: ours %#o, theirs %#o", ours, theirs)
 	}
+	if excl, err := unix.IoctlGetInt(int(lent.Fd()), unix.TIOCGEXCL); err != nil || excl != 0 {
+		t.Errorf("the child may not open the device by its name: TIOCEXCL %d, %v", excl, err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	child := exec.CommandContext(ctx, "sh", "-c", "echo ready; read line; echo got $line")

@@ -85,8 +85,8 @@ func pppdAbove(pid int) int {
 }
 
 // PPPPreUp implements admin.Host.
-func (h *adminHost) PPPPreUp(ctx context.Context, peer admin.Peer, r admin.PPPReport) error {
-	err := h.daemon.handler.house.Load().ppp.PreUp(ctx, service.PPPHook{
+func (h *adminHost) PPPPreUp(_ context.Context, peer admin.Peer, r admin.PPPReport) error {
+	err := h.daemon.handler.house.Load().ppp.PreUp(service.PPPHook{
 		PID: int(peer.PID), Call: r.Call, Peer: r.Peer, Interface: r.Interface, Remote: r.Remote,
 	})
 	if errors.Is(err, service.ErrNotOurPPP) {

@@ -44,7 +44,9 @@ func TestReadFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := ReadFile(path)
-	want := []Option{{"noauth", "", 0}, {"lock", "", 1}, {"connect", "chat -v 'x'", 2}, {"name", "a b", 4}, {"set", "X=1 #2", 6}, {"welcome", "", 8}, {"last", "", 10}}
+	want := []Option{
+		{"noauth", "", 0}, {"lock", "", 1}, {"connect", "chat -v 'x'", 2}, {"name", "a b", 4}, {"set", "X=1 #2", 6}, {"welcome", "", 8}, {"last", "", 10},
+	}
 	if err != nil || !slices.Equal(list, want) {
 		t.Errorf("got %+v, %v", list, err)
 	}

@@ -166,6 +166,9 @@ func (s *pppService) runRelay(ctx context.Context, c Conn, who Caller) Result {
 	}
 	res, end := p.session(ctx, c, who, s.cfg.Limits, s.cfg.Grace, link.log)
 	link.over()
+	if end.by == byPeer && link.stoppedWithUs(ctx) {
+		res.Reason, end.by = "the call ended", byContext
+	}
 	return link.result(p, res, end.by == byPeer)
 }
 

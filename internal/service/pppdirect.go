@@ -110,7 +110,11 @@ func (s *pppService) runDirect(ctx context.Context, c Conn, who Caller) (res Res
 	if err != nil {
 		return Result{Cause: port.ServiceUnavailable, Reason: "pppd could not be started", Err: err}, true
 	}
-	who.note(fmt.Sprintf("pppd has the line itself (process %d, carrier %s)", p.cmd.Process.Pid, map[bool]string{true: "obeyed", false: "ignored"}[tty.carrier]))
+	carrier := "ignored"
+	if tty.carrier {
+		carrier = "obeyed"
+	}
+	who.note(fmt.Sprintf("pppd has the line itself (process %d, carrier %s)", p.cmd.Process.Pid, carrier))
 	res = link.await(ctx)
 	lender.AddOctets(res.In, res.Out)
 	return res, true
@@ -146,6 +150,9 @@ func (l *pppLink) await(ctx context.Context) Result {
 	_ = l.p.cmd.Wait() // the exit status says it
 	l.over()
 	res.Exit = l.p.exit()
+	if byPPPD && l.stoppedWithUs(ctx) {
+		res.Reason, byPPPD = "the call ended", false
+	}
 	return l.result(l.p, res, byPPPD)
 }
 

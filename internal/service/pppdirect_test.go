@@ -112,7 +112,8 @@ func TestPPPDirect(t *testing.T) {
 	s := fakePPPD(t, `echo "$@" >&0; [ -t 0 ] && echo tty >&0; cut -d' ' -f5-7 /proc/$$/stat >&0; echo $$ >&0; grep flags /proc/$$/fdinfo/0 >&0
 echo "local  IP address 10.0.0.1" >&2; echo "Sent 300 bytes, received 200 bytes." >&2; read wait <&0; exit 12`, "noauth", "mtu", "296")
 	c := direct(t, s, true)
-	if got := c.line(); !strings.HasPrefix(got, c.tty.Name()+" lcp-echo-interval") || !strings.Contains(got, " noauth mtu 296 nodetach nopersist logfd 2 modem ") {
+	got := c.line()
+	if !strings.HasPrefix(got, c.tty.Name()+" lcp-echo-interval") || !strings.Contains(got, " noauth mtu 296 nodetach nopersist logfd 2 modem ") {
 		t.Errorf("options %q", got)
 	}
 	if got := c.line(); got != "tty" {
@@ -142,7 +143,8 @@ echo "local  IP address 10.0.0.1" >&2; echo "Sent 300 bytes, received 200 bytes.
 	if r.Cause != 0 || r.In != 200 || r.Out != 300 || c.in != 200 || c.out != 300 {
 		t.Errorf("%+v, added %d and %d", r, c.in, c.out)
 	}
-	for _, want := range []string{"pppd has the line itself", "carrier obeyed", "as pppd counted them inside PPP: 200 from the caller, 300 to", "not checked: the service's options say noauth"} {
+	for _, want := range []string{"pppd has the line itself", "carrier obeyed", "as pppd counted them inside PPP: 200 from the caller, 300 to",
+		"not checked: the service's options say noauth"} {
 		if !c.noted(want) {
 			t.Errorf("the record lacks %q: %q", want, c.notes)
 		}
@@ -210,6 +212,29 @@ func TestPPPEndedByTheCaller(t *testing.T) {
 	}
 }
 
+// TestPPPStoppedWithUs: a service manager's SIGTERM for all ends pppd a moment before we hear of it ourselves. That is our stop, no reset.
+func TestPPPStoppedWithUs(t *testing.T) {
+	const script = "trap 'exit 5' TERM; echo $$ >&0; while :; do sleep 0.02; done"
+	for _, late := range []bool{false, true} {
+		c := direct(t, fakePPPD(t, script), false)
+		var pid int
+		if _, err := fmt.Sscan(c.line(), &pid); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Kill(pid, unix.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		want := port.AdminReset
+		if !late {
+			c.end(port.ErrShutdown)
+			want = 0
+		}
+		if r := c.result(); r.Cause != want || r.Exit != "5" {
+			t.Errorf("late %v: %+v", late, r)
+		}
+	}
+}
+
 // A session lasts no longer than it may, even if pppd has forgotten.
 func TestPPPDirectAbsolute(t *testing.T) {
 	s := fakePPPD(t, "echo \"$@\" >&0; exec sleep 1000")
@@ -271,7 +296,8 @@ func TestPPPSaysTooMuch(t *testing.T) {
 	l := s.newLink(Caller{})
 	r, w := io.Pipe()
 	go func() {
-		_, _ = io.WriteString(w, "Sent 9999999999999999999 bytes, received 99999999999999999999 bytes.\nSent 7 bytes, received 8 bytes.\nrcvd [PAP AuthReq password=\"x\"]\n")
+		_, _ = io.WriteString(w, "Sent 9999999999999999999 bytes, received 99999999999999999999 bytes.\n"+
+			"Sent 7 bytes, received 8 bytes.\nrcvd [PAP AuthReq password=\"x\"]\n")
 		_ = w.Close()
 	}()
 	l.listen(r)

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,7 +64,7 @@ func TestPPPPeerName(t *testing.T) {
 		if _, err := fmt.Sscan(call.line(), &hook, &pid); err != nil {
 			t.Fatal(err)
 		}
-		err := s.cfg.Links.PreUp(t.Context(), PPPHook{PID: hook, Call: c.call, Peer: c.peer})
+		err := s.cfg.Links.PreUp(PPPHook{PID: hook, Call: c.call, Peer: c.peer})
 		if dead := !alive(t, pid); (err == nil) != c.allowed || dead == c.allowed {
 			t.Errorf("%.20q: %v, pppd dead %v", c.peer, err, dead)
 		}
@@ -83,7 +82,8 @@ func TestPPPPeerName(t *testing.T) {
 		switch {
 		case c.allowed && (r.Cause != 0 || r.Event != 0):
 			t.Errorf("%.20q: %+v", c.peer, r)
-		case !c.allowed && !other && (r.Cause != port.ServiceUnavailable || r.Event != plugin.EventDifferentUser || !strings.Contains(r.Reason, "PPP")):
+		case !c.allowed && !other &&
+			(r.Cause != port.ServiceUnavailable || r.Event != plugin.EventDifferentUser || !strings.Contains(r.Reason, "PPP")):
 			t.Errorf("%.20q: %+v", c.peer, r)
 		case other && r.Cause != port.NASError:
 			t.Errorf("%.20q: %+v", c.peer, r)
@@ -97,7 +97,7 @@ func TestPPPHookOfAStranger(t *testing.T) {
 	call := direct(t, s, false)
 	call.line()
 	for _, pid := range []int{os.Getpid(), 1, 0, -1, 1 << 22} {
-		if err := s.cfg.Links.PreUp(t.Context(), PPPHook{PID: pid, Call: "c1", Peer: "alice"}); !errors.Is(err, ErrNotOurPPP) {
+		if err := s.cfg.Links.PreUp(PPPHook{PID: pid, Call: "c1", Peer: "alice"}); !errors.Is(err, ErrNotOurPPP) {
 			t.Errorf("process %d: %v", pid, err)
 		}
 	}
@@ -125,7 +125,8 @@ func TestPPPPeerCheckOptions(t *testing.T) {
 func TestPPPHookMissing(t *testing.T) {
 	cfg := PPPConfig{Path: "/bin/sh", PeerCheck: true, Dir: t.TempDir()}
 	_, err := NewPPP(cfg)
-	if f, ok := errors.AsType[Fault](err); !ok || f.Key != "peer" || !strings.Contains(err.Error(), "0rashost") || !strings.Contains(err.Error(), "peer: record") {
+	if f, ok := errors.AsType[Fault](err); !ok || f.Key != "peer" || !strings.Contains(err.Error(), "0rashost") ||
+		!strings.Contains(err.Error(), "peer: record") {
 		t.Errorf("got %v", err)
 	}
 	for _, good := range []PPPConfig{{Path: "/bin/sh", Dir: cfg.Dir}, {Path: "/bin/sh", Dir: cfg.Dir, PeerCheck: true, Options: []string{"noauth"}}} {
@@ -172,7 +173,8 @@ func TestComplaint2_15_OpenPPPFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := s.Remarks()
-	if len(r) != 2 || !strings.Contains(r[0].Error(), "options has show-password") || !strings.Contains(r[1].Error(), "options has noauth") || r[0].Key != "options" {
+	if len(r) != 2 || !strings.Contains(r[0].Error(), "options has show-password") ||
+		!strings.Contains(r[1].Error(), "options has noauth") || r[0].Key != "options" {
 		t.Errorf("got %v", r)
 	}
 }
@@ -241,7 +243,7 @@ func TestPPPHookIsQuick(t *testing.T) {
 	s := hooked(t)
 	s.cfg.Links.starting.Lock()
 	found := make(chan error, 1)
-	go func() { found <- s.cfg.Links.PreUp(context.Background(), PPPHook{PID: os.Getpid()}) }()
+	go func() { found <- s.cfg.Links.PreUp(PPPHook{PID: os.Getpid()}) }()
 	select {
 	case err := <-found:
 		t.Errorf("answered too early: %v", err)

@@ -63,7 +63,7 @@ func (l *pppLink) startOn(tty *lentTTY) (*process, error) {
 		return launch(&exec.Cmd{
 			Path: l.s.cfg.Path, Args: l.s.arguments(l.who, tty), Env: pppEnvironment(l.who), Dir: "/",
 			Stdin: tty.file, Stdout: words, Stderr: words,
-			SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM},
+			SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}, // of the thread that forks; Go keeps its threads
 		})
 	})
 }
@@ -262,6 +262,25 @@ func (l *pppLink) over() {
 	}
 }
 
+// stopTogether is how long after a pppd that was told to end we may be told, too.
+const stopTogether = 500 * time.Millisecond
+
+// stoppedWithUs says whether a pppd that a signal ended was stopped together with us: a service manager signals every process of a
+// service, and pppd may be the quicker one.
+func (l *pppLink) stoppedWithUs(ctx context.Context) bool {
+	if l.p.exit() != "5" {
+		return false
+	}
+	timer := time.NewTimer(stopTogether)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
 // result fills in how a session ended. pppdEnded: by pppd, not by the call.
 func (l *pppLink) result(p *process, res Result, pppdEnded bool) Result {
 	l.mu.Lock()
@@ -343,7 +362,7 @@ func (l *PPPLinks) remove(link *pppLink) {
 
 // PreUp answers pppd's ip-pre-up, which waits: nil lets the link come up. With any error it must not; when the session is known, pppd is
 // dead by then. Errors: ErrNotOurPPP.
-func (l *PPPLinks) PreUp(_ context.Context, h PPPHook) error {
+func (l *PPPLinks) PreUp(h PPPHook) error {
 	link := l.find(h.PID)
 	if link == nil {
 		return fmt.Errorf("process %d: %w", h.PID, ErrNotOurPPP)
