@@ -140,8 +140,8 @@ func (h *CtxtHandle) first(ctx context.Context, token []byte, in, out *SecBuffer
 		return h.refuse(SEC_E_LOGON_DENIED, false, why)
 	case r.AuthzID != "" && !strings.EqualFold(r.AuthzID, r.Username):
 		return h.refuse(SEC_E_LOGON_DENIED, false, "the authorization identity is another user")
-	case r.NC != 1:
-		return h.refuse(SEC_E_OUT_OF_SEQUENCE, true, "the first response does not count from 1")
+	case r.NC != 1: // not intact: stale=true would tell a guesser, to whom nothing was granted yet, that the password is right
+		return h.refuse(SEC_E_OUT_OF_SEQUENCE, false, "the first response does not count from 1")
 	case h.stale():
 		return h.tooLate(out)
 	}

@@ -134,7 +134,7 @@ func refuses(t *testing.T, mode Mode, cases map[string]negative) {
 				t.Error("the context can still be found")
 			}
 			again := s.answering(MD5)
-			if stale := strings.Contains(s.out[0], "stale=true"); stale != (n.want == SEC_E_OUT_OF_SEQUENCE && mode == HTTP) {
+			if strings.Contains(s.out[0], "stale=true") { // it would say that the password is right
 				t.Errorf("the next challenge: %s", s.out[0])
 			}
 			s.must("a right response to a new challenge", s.accept(again.request()), SEC_E_OK)

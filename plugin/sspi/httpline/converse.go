@@ -137,7 +137,7 @@ func (d *login) judge(path string, in *sspi.SecBufferDesc) (plugin.Verdict, repl
 	case sspi.SEC_E_OK:
 		return d.admit(out.Buffers[0].Buffer, false)
 	case sspi.SEC_I_CONTINUE_NEEDED: // right, but too late
-		return 0, d.unauthorized(out), nil
+		return d.again(out)
 	case sspi.SEC_I_COMPLETE_NEEDED:
 		in.Buffers = append(in.Buffers, out.Buffers...)
 		if s = sspi.CompleteAuthToken(d.handle, in); s == sspi.SEC_E_OK {
@@ -146,7 +146,7 @@ func (d *login) judge(path string, in *sspi.SecBufferDesc) (plugin.Verdict, repl
 	case sspi.SEC_I_COMPLETE_AND_CONTINUE:
 		in.Buffers = append(in.Buffers, out.Buffers...)
 		if s = sspi.CompleteAuthToken(d.handle, in); s == sspi.SEC_E_OK {
-			return 0, d.unauthorized(&sspi.SecBufferDesc{Buffers: in.Buffers[paramBuffers:]}), nil
+			return d.again(&sspi.SecBufferDesc{Buffers: in.Buffers[paramBuffers:]})
 		}
 	default:
 	}
@@ -155,10 +155,8 @@ func (d *login) judge(path string, in *sspi.SecBufferDesc) (plugin.Verdict, repl
 
 // admit takes a right response: it lets the caller in, or sends him on to the path that does. info is for Authentication-Info.
 func (d *login) admit(info []byte, in bool) (plugin.Verdict, reply, error) {
-	if l := d.plugin.lockout; l != nil && !l.Judge(d.claimed, d.name, true) {
-		_ = sspi.DeleteSecurityContext(d.handle) // so that the next challenge is a new one, as after a wrong password
-		d.handle = nil
-		return d.refused(sspi.SEC_E_LOGON_DENIED, "the account is locked out on this line")
+	if d.lockedOut() {
+		return d.deny()
 	}
 	headers := []string{"Authentication-Info: " + string(info)}
 	if !in {
@@ -172,6 +170,27 @@ func (d *login) admit(info []byte, in bool) (plugin.Verdict, reply, error) {
 	d.plugin.slow.Succeeded(d.claimed, d.name)
 	d.log.Info("digest login", "user", name)
 	return plugin.Success, reply{status: 200, headers: headers}, nil
+}
+
+// again takes a response that is right but for the age of its nonce: out asks for another, which shows that the password was right.
+func (d *login) again(out *sspi.SecBufferDesc) (plugin.Verdict, reply, error) {
+	if d.lockedOut() {
+		return d.deny()
+	}
+	return 0, d.unauthorized(out), nil
+}
+
+// lockedOut says whether a right response must look like a wrong one.
+func (d *login) lockedOut() bool {
+	l := d.plugin.lockout
+	return l != nil && !l.Judge(d.claimed, d.name, true)
+}
+
+// deny refuses a right response of an account that is locked out. The next challenge is a new one, as after a wrong password.
+func (d *login) deny() (plugin.Verdict, reply, error) {
+	_ = sspi.DeleteSecurityContext(d.handle) // there is a handle
+	d.handle = nil
+	return d.refused(sspi.SEC_E_LOGON_DENIED, "the account is locked out on this line")
 }
 
 // refuse counts a response that was refused, or ends the dialog when nobody can be judged.

@@ -104,6 +104,66 @@ func TestLockout(t *testing.T) {
 	})
 }
 
+// A right password is not told by stale=true either while the account is locked out: not by a first response that does not count from 1,
+// nor by a nonce that has become too old, whether it was answered before or not.
+func TestLockoutIsNoOracle(t *testing.T) {
+	const lifetime = time.Second
+	setup := func(s *plugin.Setup) { s.LockoutDenials, s.Attempts = 2, 50 }
+	refusals := func(log *logBuffer) int { return strings.Count(log.String(), "digest login refused") }
+	lock := func(c *call) *client {
+		cl := c.hello("Alice", "wrong")
+		for range 2 {
+			cl.reads(c.get(cl, "/", 401))
+		}
+		return cl
+	}
+	for name, prepare := range map[string]func(cl *client){
+		"counts from 2": func(cl *client) { cl.nc = 1 },
+		"old nonce":     func(*client) { time.Sleep(2 * lifetime) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, "nonce_lifetime: 1s", setup, func(t *testing.T, p *Plugin, log *logBuffer, host *dialog.Host) {
+				c := dial(t, host, p, "modem1")
+				cl := lock(c)
+				var replies []string
+				for _, password := range []string{"guess", secret, secret} {
+					p.slow.Succeeded("Alice", "modem1") // answer at once
+					cl.password = password
+					prepare(cl)
+					before := refusals(log)
+					a := c.get(cl, "/", 401)
+					if refusals(log) != before+1 {
+						t.Errorf("%q was not counted: %s", password, log)
+					}
+					cl.reads(a)
+					replies = append(replies, random.ReplaceAllString(a.raw, "$1"))
+				}
+				if replies[1] != replies[0] || replies[2] != replies[0] || strings.Contains(replies[0], "stale") {
+					t.Errorf("%q", replies)
+				}
+				c.hang()
+				c.ends(0, "")
+			})
+		})
+	}
+	t.Run("old nonce that let in before", func(t *testing.T) {
+		bubble(t, "nonce_lifetime: 1s", setup, func(t *testing.T, p *Plugin, log *logBuffer, host *dialog.Host) {
+			c := dial(t, host, p, "modem1")
+			cl := c.hello("Alice", secret)
+			c.get(cl, "/", 302)
+			for range 2 { // another call on the line
+				p.lockout.Judge("Alice", "modem1", false)
+			}
+			time.Sleep(2 * lifetime)
+			if a := c.get(cl, "/", 401); strings.Contains(a.raw, "stale") || refusals(log) != 1 {
+				t.Errorf("%q; log: %s", a.raw, log)
+			}
+			c.hang()
+			<-c.done
+		})
+	})
+}
+
 // Repeated failures slow down, over calls, also for a right response.
 func TestFailuresSlowDown(t *testing.T) {
 	bubble(t, "", func(s *plugin.Setup) { s.Attempts = 100 }, func(t *testing.T, p *Plugin, _ *logBuffer, host *dialog.Host) {
