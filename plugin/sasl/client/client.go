@@ -75,7 +75,7 @@ func New(name string, c Credentials, random io.Reader) (Mechanism, error) {
 type RefusedError struct {
 	// What was refused: "the login", "the connection", or a command.
 	What string
-	// Text is the far end's answer as it came, at most 200 bytes.
+	// Text is the far end's answer as it came, at most 200 bytes; to PLAIN only the codes that it begins with.
 	Text string
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -98,12 +99,26 @@ func (l *lines) broken(what string, err error) error {
 func (l *lines) show(text string) string {
 	switch {
 	case l.private:
-		return "(not shown: it may hold the secret)"
+		return quote(public(text))
 	case l.challenge != "" && strings.HasPrefix(text, l.challenge):
 		return "a challenge"
 	default:
 		return quote(text)
 	}
+}
+
+// codes are what an answer may begin with that holds no secret: a status, and behind it a response code of POP3 (RFC 2449, section 8; RFC
+// 3206; RFC 6856) or an enhanced one of SMTP (RFC 3463).
+var codes = regexp.MustCompile(
+	`^(?:\+OK|-ERR|[2-5][0-9]{2})(?:[ -](?:\[(?:AUTH|IN-USE|LOGIN-DELAY|SYS/TEMP|SYS/PERM|UTF8)\]|[245]\.[0-9]{1,3}\.[0-9]{1,3}))?(?:[ -]|$)`)
+
+// public is what an answer to a secret may be shown as: a far end that does not understand a command often quotes it.
+func public(line string) string {
+	shown := codes.FindString(line)
+	if shown == line {
+		return line
+	}
+	return shown + "(not shown: it may hold the secret)"
 }
 
 // quote shows bytes of the far end, bounded and escaped.

@@ -298,7 +298,10 @@ func (c *login) answer(list bool) (answer, error) {
 		c.Received(fmt.Sprintf("%s and %d characters of a challenge", quote(c.wire.challenge), len(a.text)))
 		return a, nil
 	}
-	c.Received(quote(line))
+	if c.lines.private {
+		a.text = public(line)
+	}
+	c.Received(c.lines.show(line))
 	if more || list && a.kind == success && c.wire.dotted {
 		return a, c.rest(&a, line)
 	}
@@ -312,10 +315,10 @@ func (c *login) rest(a *answer, first string) error {
 		if err != nil {
 			return err
 		}
-		c.Received(quote(line))
-		text, last, err := c.wire.further(first, line)
-		if err != nil {
-			return err
+		c.Received(c.lines.show(line))
+		text, last, ok := c.wire.further(first, line)
+		if !ok {
+			return fmt.Errorf("%w: %s within an answer that began with %s", ErrProtocol, c.lines.show(line), quote(first[:3]))
 		}
 		if text != "" {
 			a.lines = append(a.lines, text)

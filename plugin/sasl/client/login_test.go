@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -337,23 +338,51 @@ func isNotOffered(err error) bool {
 	return ok
 }
 
-// TestLoginEchoOfSecret: what may be the echo of a password is in no error.
+// TestLoginEchoOfSecret: what may be the echo of a password is neither in an error nor in what is told of the login, however the far end
+// quotes it; the codes of its answer are.
 func TestLoginEchoOfSecret(t *testing.T) {
-	for _, echo := range []string{"AUTH PLAIN", "AUTH PLAIN \r\n"} {
+	greetings := map[string]func(f *far){
+		"POP3": func(f *far) {
+			f.say("+OK\r\n")
+			f.hear("CAPA")
+			f.say("-ERR\r\n")
+		},
+		"SMTP": func(f *far) {
+			f.say("220 x\r\n")
+			f.hear("EHLO [127.0.0.1]")
+			f.say("250-x\r\n250 AUTH PLAIN\r\n")
+		},
+	}
+	for _, c := range []struct{ protocol, said, shown string }{
+		{"POP3", "AUTH PLAIN SECRET", ""},
+		{"POP3", "AUTH PLAIN SECRET \r\n", ""},
+		{"POP3", "-ERR unknown command: AUTH PLAIN SECRET\r\n", "-ERR (not shown"},
+		{"POP3", "-ERR [AUTH] no: PLAIN SECRET\r\n", "-ERR [AUTH] (not shown"},
+		{"POP3", "-ERR [SECRET]\r\n", "-ERR (not shown"},
+		{"POP3", "-ERR tanstaaf\r\n", "-ERR (not shown"},
+		{"POP3", "-ERR [AUTH]\r\n", `"-ERR [AUTH]"`},
+		{"POP3", "+OK tanstaaf is right\r\n", "+OK (not shown"},
+		{"SMTP", "535-5.7.8 AUTH PLAIN\r\n535 5.7.8 SECRET\r\n", "535-5.7.8 (not shown"},
+		{"SMTP", "535-no\r\n500 SECRET\r\n", "500 (not shown"},
+	} {
 		m, err := New(PLAIN, Credentials{"tim", []byte("tanstaaf")}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		secret := b64("\x00tim\x00tanstaaf")
 		_, told, err := loginWith(t, Options{Mechanism: m}, func(f *far) {
-			f.say("+OK\r\n")
-			f.hear("CAPA")
-			f.say("-ERR\r\n")
+			greetings[c.protocol](f)
 			f.hear("AUTH PLAIN " + secret)
-			f.say(strings.Replace(echo, "PLAIN", "PLAIN "+secret, 1))
+			f.say(strings.Replace(c.said, "SECRET", secret, 1))
 		})
-		if err == nil || strings.Contains(err.Error()+told, secret[:12]) {
-			t.Errorf("%v\n%s", err, told)
+		if (err == nil) != strings.HasPrefix(c.said, "+OK") {
+			t.Errorf("%q: %v", c.said, err)
+		}
+		if told = fmt.Sprint(err, "\n", told); strings.Contains(told, secret[:12]) || strings.Contains(told, "tanstaaf") {
+			t.Errorf("%q shows the secret: %s", c.said, told)
+		}
+		if !strings.Contains(told, c.shown) {
+			t.Errorf("%q: no %q in %s", c.said, c.shown, told)
 		}
 	}
 }

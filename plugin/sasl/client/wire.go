@@ -1,9 +1,6 @@
 package client
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // wire is how one of the two protocols says things.
 type wire struct {
@@ -78,21 +75,21 @@ func smtpStatus(line string) (a answer, more, ok bool) {
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-// further understands a line behind first, and says whether it is the last one.
-func (w *wire) further(first, line string) (text string, last bool, err error) {
+// further understands a line behind first, and says whether it is the last one; ok is false for one that does not belong there.
+func (w *wire) further(first, line string) (text string, last, ok bool) {
 	if w.dotted {
 		if line == "." {
-			return "", true, nil
+			return "", true, true
 		}
-		return strings.TrimPrefix(line, "."), false, nil
+		return strings.TrimPrefix(line, "."), false, true
 	}
 	if len(line) < 3 || line[:3] != first[:3] || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
-		return "", false, fmt.Errorf("%w: %s within an answer that began with %s", ErrProtocol, quote(line), quote(first[:3]))
+		return "", false, false
 	}
 	if len(line) == 3 {
-		return "", true, nil
+		return "", true, true
 	}
-	return line[4:], line[3] == ' ', nil
+	return line[4:], line[3] == ' ', true
 }
 
 // mechanisms are those that a list of capabilities names. SMTP's older form has = in place of the space.
