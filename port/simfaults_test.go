@@ -20,6 +20,8 @@ type lasting struct {
 	start func(r *faultRig, call *modemsim.FarCall)
 	// says is what the reason of the quarantine must contain; "" when the line listens in spite of the fault.
 	says string
+	// event is the kind of line event that must be told; "" for none.
+	event string
 	// change may alter modem and line.
 	change func(o *modemsim.Options, c *LineConfig)
 }
@@ -28,15 +30,15 @@ type lasting struct {
 // is mended it listens and takes calls again.
 func TestLastingFaults(t *testing.T) {
 	for _, f := range []lasting{
-		{name: "wedge", faults: modemsim.Faults{Wedged: true}, says: "no OK"},
-		{name: "wedge in a call", faults: modemsim.Faults{Wedged: true}, in: true, says: "DCD is high"},
+		{name: "wedge", faults: modemsim.Faults{Wedged: true}, event: EventProbe, says: "no OK"},
+		{name: "wedge in a call", faults: modemsim.Faults{Wedged: true}, event: EventStuckDCD, in: true, says: "DCD is high"},
 		{name: "mute", faults: modemsim.Faults{Mute: true}, says: "no OK"},
-		{name: "babble", faults: modemsim.Faults{Babble: []byte("login: ")}},
+		{name: "babble", faults: modemsim.Faults{Babble: []byte("login: ")}, event: EventNoise},
 		{name: "babble in lines", faults: modemsim.Faults{Babble: []byte("\r\nlogin: \r\n")}},
-		{name: "line noise", faults: modemsim.Faults{Burst: 40, Every: 200 * time.Millisecond}},
+		{name: "line noise", faults: modemsim.Faults{Burst: 40, Every: 200 * time.Millisecond}, event: EventNoise},
 		{name: "noise before every result", faults: modemsim.Faults{Noise: []byte("\x80\xff{}\x01")}},
 		{name: "numeric results", faults: modemsim.Faults{Numeric: true}},
-		{name: "stuck DCD", faults: modemsim.Faults{StuckDCD: true}, in: true, says: "DCD is high"},
+		{name: "stuck DCD", faults: modemsim.Faults{StuckDCD: true}, event: EventStuckDCD, in: true, says: "DCD is high"},
 		{name: "no DTR, escape off", faults: modemsim.Faults{DeafToDTR: true}, in: true, says: "ignores DTR"},
 		{name: "no DTR, escape on", faults: modemsim.Faults{DeafToDTR: true, Reject: []string{"S2=255"}}, in: true,
 			change: func(o *modemsim.Options, _ *LineConfig) { o.Faults.Reject = []string{"S2=255"} }},
@@ -50,10 +52,10 @@ func TestLastingFaults(t *testing.T) {
 		{name: "RING during each command, from the start", faults: modemsim.Faults{RingInCommand: 30}, start: resets},
 		{name: "babble from the start", faults: modemsim.Faults{Babble: []byte("login: ")}, start: resets},
 		{name: "echo loop from the start", faults: modemsim.Faults{Echo: true}, says: "AT", start: resets},
-		{name: "CTS low", faults: modemsim.Faults{HoldCTS: true}, says: "AT"},
-		{name: "CTS low in a call with output queued", faults: modemsim.Faults{HoldCTS: true}, in: true, says: "AT", start: floods},
-		{name: "switched off", faults: modemsim.Faults{Off: true}, says: "DSR is low"},
-		{name: "switched off in a call", faults: modemsim.Faults{Off: true}, in: true, says: "DSR is low"},
+		{name: "CTS low", faults: modemsim.Faults{HoldCTS: true}, event: EventCTSLow, says: "AT"},
+		{name: "CTS low in a call with output queued", faults: modemsim.Faults{HoldCTS: true}, event: EventCTSLow, in: true, says: "AT", start: floods},
+		{name: "switched off", faults: modemsim.Faults{Off: true}, event: EventDSRLow, says: "DSR is low"},
+		{name: "switched off in a call", faults: modemsim.Faults{Off: true}, event: EventDSRLow, in: true, says: "DSR is low"},
 		{name: "silent hang-up", faults: modemsim.Faults{SilentHangup: true}, in: true, start: leaves},
 		{name: "OK before CONNECT", faults: modemsim.Faults{OKBeforeConnect: true}},
 	} {
@@ -80,6 +82,9 @@ func (r *faultRig) suffer(f lasting) {
 		_ = r.mgr.Hangup(context.Background(), r.cfg.Name)
 	}
 	r.checkSuffering(f)
+	if f.event != "" && len(r.told(f.event)) == 0 {
+		r.t.Errorf("no event %s", f.event)
+	}
 	r.sim.SetFaults(modemsim.Faults{})
 	if r.snap().State == Quarantined {
 		r.reaches(quarantineTime+time.Minute, Listening)

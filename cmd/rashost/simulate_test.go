@@ -1,14 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"rashost/hardware"
 	"rashost/port"
 	"rashost/port/modemsim"
 )
@@ -74,3 +78,31 @@ func TestProfileThatIsNoFile(t *testing.T) {
 }
 
 func mkfifo(path string) error { return syscall.Mkfifo(path, 0o600) }
+
+// TestVirtualModemOfAFamily: the name in `sim:NAME` decides what the modem is. What a Courier is told, a terminal adapter refuses.
+func TestVirtualModemOfAFamily(t *testing.T) {
+	profile, err := hardware.Load("usr-courier")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for device, want := range map[string]port.State{
+		"sim:usr-courier-2": port.Listening, "sim:any": port.Listening, "sim:isdn-ta": port.Recovering,
+	} {
+		s := newSimulators(t.TempDir(), modemsim.Timing{}, slog.New(slog.DiscardHandler))
+		m := port.NewManager(port.ManagerOptions{Open: s.opener, Log: slog.New(slog.DiscardHandler)})
+		if err := m.Apply(t.Context(), []port.LineConfig{{Name: "l", Device: device, Profile: &profile}}); err != nil {
+			t.Fatal(err)
+		}
+		var line port.Snapshot
+		for end := time.Now().Add(30 * time.Second); line.State != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			line, _ = m.Line("l")
+		}
+		if line.State != want || device == "sim:isdn-ta" && !strings.Contains(line.Reason, "AT&F1") {
+			t.Errorf("%s: %+v", device, line)
+		}
+		if err := m.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		s.close()
+	}
+}

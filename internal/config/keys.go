@@ -53,7 +53,7 @@ var keys = []key{
 	{path: "lines[].name", required: true, pattern: namePattern, allowed: nameForm,
 		text: "The line's name in every command, log and record. Unique."},
 	{path: "lines[].device", required: true, allowed: "a path, sim:NAME or pty:PATH",
-		text: "The tty, best by /dev/serial/by-id/ since other names move; `sim:NAME`, a built-in virtual modem; or `pty:PATH`, a " +
+		text: "The tty, best by /dev/serial/by-id/ since other names move; `sim:NAME`, a built-in virtual modem (simulator.md: NAME may be that of a family, such as usr-courier); or `pty:PATH`, a " +
 			"pseudo-terminal whose other end is linked at PATH. One line per device."},
 	{path: "lines[].modem", def: "auto", allowed: "auto, none or the name of a modem profile",
 		text: "The modem profile (modem-profiles.md). auto: the modem is asked what it is, and the profile that fits is used (`rashost modem probe DEVICE` shows it). none: a direct line without a modem."},

@@ -259,7 +259,9 @@ func (m *Modem) dtrDropped() {
 		}
 		return
 	}
-	m.lastCause = "dtr"
+	if m.call != nil {
+		m.lastCause = "dtr"
+	}
 	m.hangUp("NO CARRIER")
 	if m.resetsOnDTR() {
 		m.dte.reset(m.opts.Stored)

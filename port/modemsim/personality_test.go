@@ -1,6 +1,10 @@
 package modemsim_test
 
 import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
 	"testing"
 
 	"rashost/port/modemsim"
@@ -14,6 +18,25 @@ func TestPersonalitiesLoad(t *testing.T) {
 	for _, name := range names {
 		if _, err := modemsim.Personality(name); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestDocument: docs/simulator.md lists every personality and every fault.
+func TestDocument(t *testing.T) {
+	b, err := os.ReadFile("../../docs/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := string(b)
+	for _, name := range modemsim.Personalities() {
+		if row := fmt.Sprintf("| `%s` | %s |", name, modemsim.Describe(name)); !strings.Contains(doc, row) {
+			t.Errorf("no row %q", row)
+		}
+	}
+	for f := range reflect.TypeFor[modemsim.Faults]().Fields() {
+		if !strings.Contains(doc, "`"+f.Name+"`") {
+			t.Errorf("fault %s is not explained", f.Name)
 		}
 	}
 }

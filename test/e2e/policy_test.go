@@ -200,7 +200,7 @@ func TestArmedLine(t *testing.T) {
 // owner is a service that tries to own the line: it leaves its session with the terminal open, switches the carrier off, offers a login of
 // its own to whoever comes next, and says what it has got.
 const owner = `tty; stty clocal -hupcl; ls -l /proc/self/fd
-setsid sh -c 'trap "" HUP TERM; for i in 1 2 3 4 5 6; do echo "EVIL login: "; sleep 2; printf "ATDT0900\\r"; done' &
+setsid sh -c 'trap "" HUP TERM; for i in 1 2 3 4 5 6; do echo "EVIL login: "; printf "ATDT0900\\r"; sleep 5; done' &
 stty -echo; echo READY $RASHOST_USER $RASHOST_LINE; exec cat`
 
 // TestComplaint2_16_ShellOwnsNoModem: a caller with a shell has a pty, not the line: what they set there, leave behind or keep open touches
