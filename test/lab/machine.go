@@ -142,10 +142,12 @@ func (m *Machine) lines() (args []string, err error) {
 	for i := 1; i <= m.hardware.UARTs; i++ {
 		add(fmt.Sprint("s", i), number(i), slices.Contains(m.hardware.Wires, i))
 	}
-	for i, id := range chardevs[:min(3, len(chardevs))] {
-		args = append(args, "-device", fmt.Sprintf("isa-serial,chardev=%s,index=%d", id, i+1))
+	// Interrupts of their own: on the ISA bus nobody joins those that share one, so the customary 3 and 4 would get lost.
+	isa := []string{"iobase=0x2f8,irq=3", "iobase=0x3e8,irq=5", "iobase=0x2e8,irq=7"}
+	for i, id := range chardevs[:min(len(isa), len(chardevs))] {
+		args = append(args, "-device", fmt.Sprintf("isa-serial,chardev=%s,index=%d,%s", id, i+1, isa[i]))
 	}
-	for card := range slices.Chunk(chardevs[min(3, len(chardevs)):], 4) {
+	for card := range slices.Chunk(chardevs[min(len(isa), len(chardevs)):], 4) {
 		device := "pci-serial-4x"
 		for i, id := range card {
 			device += fmt.Sprintf(",chardev%d=%s", i+1, id)

@@ -90,7 +90,7 @@ func dialUp(t *testing.T, m *Machine, uart int, to *exchange.Line, server string
 	}, options...)}, &p.pid))
 	t.Cleanup(func() {
 		if t.Failed() {
-			counters, _ := m.Do("cat", "/proc/tty/driver/serial")
+			counters, _ := m.Do("sh", "-c", "cat /proc/tty/driver/serial /proc/interrupts; dmesg | tail -n 60; stty -a -F "+uartDevice(uart))
 			t.Logf("the caller on UART %d:\n%s\nthe UARTs:\n%s", uart, p.said(), counters)
 		}
 		must(t, m.call("Kill", agent.Signal{PID: p.pid, Number: 9}, new(struct{})))
