@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"sync"
@@ -12,6 +13,10 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if os.Getenv(childVariable) != "" {
+		fmt.Fprintln(os.Stderr, child())
+		os.Exit(1)
+	}
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		_ = flag.Set("test.parallel", "16") // the jobs of a machine wait more than they compute
 	}
@@ -34,15 +39,7 @@ var image = sync.OnceValues(func() (*Image, error) { return NewImage(context.Bac
 func boot(t *testing.T, h Hardware) *Machine {
 	t.Helper()
 	t.Parallel()
-	for program, pkg := range needed {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("needs %s, Debian package %s", program, pkg)
-		}
-		t.Skipf("NOT RUN: needs %s, Debian package %s", program, pkg)
-	}
+	wantPrograms(t)
 	i, err := image()
 	must(t, err)
 	log := &output{}
@@ -60,6 +57,20 @@ func boot(t *testing.T, h Hardware) *Machine {
 		}
 	})
 	return m
+}
+
+// wantPrograms skips the test, loudly, where the laboratory's programs are missing.
+func wantPrograms(t *testing.T) {
+	t.Helper()
+	for program, pkg := range needed {
+		if _, err := exec.LookPath(program); err == nil {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("needs %s, Debian package %s", program, pkg)
+		}
+		t.Skipf("NOT RUN: needs %s, Debian package %s", program, pkg)
+	}
 }
 
 // job is one thing to be proved on a machine that others use at the same time.
