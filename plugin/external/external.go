@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -43,6 +44,8 @@ type Program struct {
 	Command []string
 	// Read and Write are absolute paths that the program may use (Landlock).
 	Read, Write []string
+	// Files are open files that the program gets (launch.Spec). They stay the caller's, until the plugin is closed.
+	Files []*os.File
 	// Env is the program's environment, as NAME=VALUE.
 	Env []string
 	// Dir is its working directory, "" for that of the launcher.

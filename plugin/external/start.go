@@ -8,7 +8,7 @@ import (
 // starter returns what starts p through the launcher. The error names every fault that can be found without starting it.
 func starter(s plugin.Setup, p Program) (func() (*child, error), error) {
 	spec := launch.Spec{
-		Name: s.Dialog, Command: p.Command, Dir: p.Dir, Env: p.Env, User: s.User, Limits: s.Limits, Read: p.Read, Write: p.Write, Log: s.Log,
+		Name: s.Dialog, Command: p.Command, Dir: p.Dir, Env: p.Env, User: s.User, Limits: s.Limits, Read: p.Read, Write: p.Write, Files: p.Files, Log: s.Log,
 	}
 	if err := launch.Check(spec); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func checkLibrary(s plugin.Setup, p external.Program, limit time.Duration) error
 	rasdll, library := p.Command[0], p.Command[len(p.Command)-1]
 	spec := launch.Spec{
 		Name: filepath.Base(library), Command: p.Command, Dir: p.Dir, Env: p.Env, User: s.User, Limits: s.Limits,
-		Read: p.Read, Write: p.Write, Log: s.Log,
+		Read: p.Read, Write: p.Write, Files: p.Files, Log: s.Log,
 	}
 	if err := launch.Check(spec); err != nil {
 		return cannotLoad("%w", err)

@@ -2,6 +2,7 @@ package native
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,39 +107,32 @@ func TestIsolationMustBeSafe(t *testing.T) {
 	}
 }
 
-// What is passed to rasdll is private to the account, and removed with the plugin.
+// What is passed to rasdll is complete, and nobody can change it any more.
 func TestRegistryFile(t *testing.T) {
 	values, err := parseRegistry(map[string]any{`HKLM\SOFTWARE\Acme\Secret`: "swordfish", `HKLM\SOFTWARE\Acme\Port`: 1812})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := newRegistryFile(values, account())
+	f, err := registryFile(values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(f.path)
+	defer f.Close()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 	if want := "HKLM\\SOFTWARE\\Acme\tPort\tdword\t1812\nHKLM\\SOFTWARE\\Acme\tSecret\tsz\tswordfish\n"; err != nil || string(text) != want {
 		t.Errorf("got %q, %v; want %q", text, err, want)
 	}
-	folder := filepath.Dir(f.path)
-	for path, want := range map[string]os.FileMode{f.path: 0o400, folder: 0o700 | os.ModeDir} {
-		if info, err := os.Stat(path); err != nil || info.Mode() != want {
-			t.Errorf("%s: %v, %v; want %v", path, info.Mode(), err, want)
-		}
+	if _, err := f.WriteAt([]byte("x"), 0); !errors.Is(err, unix.EPERM) {
+		t.Errorf("it can be written: %v", err)
 	}
-	other, err := os.Open(folder)
-	if err != nil {
-		t.Fatal(err)
+	if err := f.Truncate(0); !errors.Is(err, unix.EPERM) {
+		t.Errorf("it can be cut off: %v", err)
 	}
-	defer other.Close()
-	if err := unix.Flock(int(other.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
-		t.Errorf("the folder is not locked against those who tidy up: %v", err)
+	if info, err := f.Stat(); err != nil || info.Mode() != 0o444 {
+		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if err := f.remove(); err != nil {
-		t.Error(err)
-	}
-	if _, err := os.Stat(folder); !os.IsNotExist(err) {
-		t.Errorf("the folder is still there: %v", err)
+	if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Error("every program that the host starts gets it")
 	}
 }
 

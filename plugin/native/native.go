@@ -18,6 +18,7 @@ import (
 
 	"rashost/plugin"
 	"rashost/plugin/external"
+	"rashost/plugin/external/launch"
 )
 
 // Options are the plugin's own settings, `dialogs.NAME.options`.
@@ -61,7 +62,7 @@ func cannotLoad(format string, args ...any) error {
 type Plugin struct {
 	plugin.Plugin // external's
 	library       string
-	registry      *registryFile
+	registry      *os.File // nil: none
 }
 
 // New makes the plugin of one dialog; it is a plugin.Factory. The library is loaded twice, as the account and with the limits that it will
@@ -83,13 +84,14 @@ func New(s plugin.Setup) (plugin.Plugin, error) {
 	}
 	p := &Plugin{library: program.Command[len(program.Command)-1]}
 	if len(registry) > 0 {
-		if p.registry, err = newRegistryFile(registry, s.User); err != nil {
+		if p.registry, err = registryFile(registry); err != nil {
 			return nil, fmt.Errorf("native: options: registry: %w", err)
 		}
-		program.Read = append(program.Read, p.registry.path)
+		program.Files = []*os.File{p.registry}
 	}
 	if p.Plugin, err = p.load(s, o, program); err != nil {
-		return nil, errors.Join(err, p.registry.remove())
+		p.forget()
+		return nil, err
 	}
 	return p, nil
 }
@@ -182,7 +184,7 @@ func (p *Plugin) load(s plugin.Setup, o Options, program external.Program) (plug
 		flags = append(flags, "--hport", o.HPort)
 	}
 	if p.registry != nil {
-		flags = append(flags, "--registry", p.registry.path)
+		flags = append(flags, "--registry", fmt.Sprintf("/proc/self/fd/%d", launch.FirstFile))
 	}
 	program.Command = append(append([]string{rasdll, "--check"}, flags...), library)
 	if err := checkLibrary(s, program, checkLimit); err != nil {
@@ -199,13 +201,21 @@ func (p *Plugin) load(s plugin.Setup, o Options, program external.Program) (plug
 	return inner, nil
 }
 
-// Close ends all processes (io.Closer) and removes the registry.
+// forget gives the registry up.
+func (p *Plugin) forget() {
+	if p.registry != nil {
+		p.registry.Close() // it was only memory
+	}
+}
+
+// Close ends all processes (io.Closer) and forgets the registry.
 func (p *Plugin) Close() error {
 	var err error
 	if c, ok := p.Plugin.(io.Closer); ok {
 		err = c.Close()
 	}
-	return errors.Join(err, p.registry.remove())
+	p.forget()
+	return err
 }
 
 // Program is the library's path, for `rashost plugins`.

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"math"
 	"os"
-	"os/user"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,59 +88,32 @@ func encode(values []value) []byte {
 	return []byte(b.String())
 }
 
-// registryFile hands the registry to the processes of a plugin, whose other ways in, arguments and environment, are no place for secrets. It
-// lies in a temporary folder that only the account of the plugin can enter, and is locked against programs that tidy up.
-type registryFile struct {
-	path   string
-	folder *os.File
-}
-
-// newRegistryFile writes the file for an account, "" for that of the host.
-func newRegistryFile(values []value, account string) (*registryFile, error) {
+// registryFile hands the registry to the processes of a plugin, whose other ways in, arguments and environment, are no place for secrets. It is
+// a file without a name, in memory alone: however the host ends, nothing is left, and no process may change it.
+func registryFile(values []value) (*os.File, error) {
 	text := encode(values)
 	if len(text) > registryMax {
 		return nil, fmt.Errorf("has %d bytes, the limit is %d", len(text), registryMax)
 	}
-	dir, err := os.MkdirTemp("", "rashost-registry-")
+	const sealable = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING
+	fd, err := unix.MemfdCreate("registry", sealable|unix.MFD_NOEXEC_SEAL)
+	if errors.Is(err, unix.EINVAL) { // before Linux 6.3
+		fd, err = unix.MemfdCreate("registry", sealable)
+	}
 	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "registry")
+	err = f.Chmod(0o444) // the plugin's account, which opens it anew, may be another one; nobody else can reach it
+	if err == nil {
+		_, err = f.Write(text)
+	}
+	if err == nil {
+		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL)
+	}
+	if err != nil {
+		f.Close()
 		return nil, err
 	}
-	f := &registryFile{path: filepath.Join(dir, "registry")}
-	if err := f.write(dir, text, account); err != nil {
-		return nil, errors.Join(err, f.remove())
-	}
 	return f, nil
-}
-
-func (f *registryFile) write(dir string, text []byte, account string) error {
-	if err := os.WriteFile(f.path, text, 0o400); err != nil {
-		return err
-	}
-	if os.Geteuid() == 0 && account != "" {
-		u, err := user.Lookup(account)
-		if err != nil {
-			return err
-		}
-		uid, _ := strconv.Atoi(u.Uid) // numbers on every Unix
-		gid, _ := strconv.Atoi(u.Gid)
-		if err := errors.Join(os.Chown(f.path, uid, gid), os.Chown(dir, uid, gid)); err != nil {
-			return err
-		}
-	}
-	var err error
-	if f.folder, err = os.Open(dir); err != nil {
-		return err
-	}
-	return os.NewSyscallError("flock", unix.Flock(int(f.folder.Fd()), unix.LOCK_SH|unix.LOCK_NB))
-}
-
-// remove removes the file; nil has none.
-func (f *registryFile) remove() error {
-	if f == nil {
-		return nil
-	}
-	if f.folder != nil {
-		f.folder.Close()
-	}
-	return os.RemoveAll(filepath.Dir(f.path))
 }

@@ -17,6 +17,9 @@ import (
 // Command is the word that makes an executable the helper: `HELPER exec-plugin NAME`.
 const Command = "exec-plugin"
 
+// FirstFile is the descriptor of the first of Spec.Files in the program.
+const FirstFile = requestFD + 1
+
 const (
 	requestFD = 3    // the helper's end of the connection
 	answerMax = 4096 // bytes of an error that the helper reports
@@ -86,11 +89,16 @@ func explain(r *request, err error) error {
 	}
 }
 
-// closeFiles makes everything but the three pipes end with the exec.
-func closeFiles(*request) error {
+// closeFiles makes everything but the three pipes and the program's files end with the exec.
+func closeFiles(r *request) error {
 	err := unix.CloseRange(requestFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) { // before Linux 5.11
-		return closeEach()
+		err = closeEach()
+	}
+	for fd := range uintptr(r.Files) {
+		if _, e := unix.FcntlInt(FirstFile+fd, unix.F_SETFD, 0); e != nil {
+			err = errors.Join(err, os.NewSyscallError("fcntl", e))
+		}
 	}
 	return err
 }

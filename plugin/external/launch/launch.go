@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,6 +54,9 @@ type Spec struct {
 	// Read and Write are files and folders, absolute, that the program may use beyond what every program may (Landlock). What does not
 	// exist when the program starts is left out.
 	Read, Write []string
+	// Files are open files that the program finds as descriptors FirstFile, FirstFile+1 and so on. They stay the caller's, open while
+	// programs are started.
+	Files []*os.File
 	// Log takes what went wrong beside the program; nil drops it.
 	Log *slog.Logger
 }
@@ -155,7 +159,7 @@ func (p *Process) fork(s Spec, io *streams) error {
 		helper = "/proc/self/exe"
 	}
 	attr := &os.ProcAttr{ // the helper lives for two milliseconds: collecting garbage would cost it more than its work
-		Dir: "/", Env: []string{"GOGC=off"}, Files: io.theirs[:],
+		Dir: "/", Env: []string{"GOGC=off"}, Files: slices.Concat(io.theirs[:], s.Files),
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	}
 	argv := []string{"rashost", Command, s.Name}
@@ -231,6 +235,7 @@ type request struct {
 	Limits      plugin.Limits
 	AllAccount  int // processes of the whole account, 0 for no limit
 	Read, Write []string
+	Files       int // how many descriptors from FirstFile on are the program's
 }
 
 func newRequest(s Spec) (*request, error) {
@@ -244,6 +249,7 @@ func newRequest(s Spec) (*request, error) {
 	r := &request{
 		Parent: os.Getpid(), Command: s.Command, Dir: s.Dir, Env: environment(a.home, s.Env), UID: a.uid, GID: a.gid,
 		Become: os.Geteuid() == 0, User: a.name, Limits: s.Limits, Read: s.Read, Write: s.Write,
+		Files: len(s.Files),
 	}
 	if r.Dir == "" {
 		r.Dir = "/"

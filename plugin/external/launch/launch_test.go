@@ -335,3 +335,27 @@ func TestKillFromManyGoroutines(t *testing.T) {
 		t.Errorf("Wait: %v, want that it was killed", err)
 	}
 }
+
+// TestFiles: a program gets the files that it is given, in their order, in each start from the beginning, and nothing else of the host's.
+func TestFiles(t *testing.T) {
+	var files []*os.File
+	for _, text := range []string{"one", "two"} {
+		fd, err := unix.MemfdCreate(text, unix.MFD_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := os.NewFile(uintptr(fd), text)
+		defer f.Close()
+		if _, err := f.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, f)
+	}
+	s := shell(t, fmt.Sprintf(`cat /proc/self/fd/%d /proc/self/fd/%d; for n in 3 6 7 8 9; do [ -e /proc/self/fd/$n ] && echo $n; done; :`, FirstFile, FirstFile+1))
+	s.Read, s.Files = []string{"/proc"}, files
+	for range 2 {
+		if out := output(t, s); out != "onetwo" {
+			t.Errorf("the program found %q", out)
+		}
+	}
+}
