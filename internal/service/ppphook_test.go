@@ -207,7 +207,9 @@ func TestStrayPPP(t *testing.T) {
 		}
 	}
 	note := fmt.Sprintf(`{"pid":%d,"start":"1","boot":%q,"line":"modem1","call_id":"c1"}`, other.Process.Pid, bootID())
-	for name, text := range map[string]string{strayPrefix + "1": note, strayPrefix + "2": "{", strayPrefix + "3": `{"pid":1,"start":"` + startOf(1) + `"}`} {
+	for name, text := range map[string]string{
+		strayPrefix + "1": note, strayPrefix + "2": "{", strayPrefix + "3": `{"pid":1,"start":"` + startOf(1) + `"}`,
+	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +261,8 @@ func TestPPPHookIsQuick(t *testing.T) {
 func FuzzHear(f *testing.F) {
 	for _, seed := range []string{
 		"Sent 300 bytes, received 200 bytes.\n", "local  IP address 10.0.0.1\nremote IP address 10.0.0.2\n", "local  LL address fe80::1\n",
-		"LCP terminated by peer (\x1b[2J)\nModem hangup\n", "remote IP address \n", "local  IP address \x07\n", "Connection terminated.\n", "\xff\x00\n\n\n",
+		"LCP terminated by peer (\x1b[2J)\nModem hangup\n", "remote IP address \n", "local  IP address \x07\n", "Connection terminated.\n",
+		"\xff\x00\n\n\n",
 	} {
 		f.Add(seed)
 	}
