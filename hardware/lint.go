@@ -129,8 +129,8 @@ func (l *linter) line(key string, step Step) {
 		if !strings.EqualFold(strings.TrimSpace(step.Send), "AT") {
 			return
 		}
-		l.out.Commands = append(l.out.Commands, Explained{Key: key, Line: step.Send, Command: "AT", Means: "nothing: the modem answers OK, and learns the DTE rate",
-			Source: "ITU-T V.250 5.1"})
+		l.out.Commands = append(l.out.Commands, Explained{Key: key, Line: step.Send, Command: "AT",
+			Means: "nothing: the modem answers OK, and learns the DTE rate", Source: "ITU-T V.250 5.1"})
 	}
 	reset := ""
 	for i, t := range tokens {
@@ -171,16 +171,20 @@ func (l *linter) line(key string, step Step) {
 func (l *linter) lineRules(i int, tokens []Token, line, reset string) []Finding {
 	var all []Finding
 	if i == 0 && len(line) > LongLine {
-		all = append(all, Finding{"long-line", SeverityFault, fmt.Sprintf("the line has %d characters, and some modems take no more than %d: send one command at a time", len(line), LongLine)})
+		all = append(all, Finding{"long-line", SeverityFault, fmt.Sprintf("the line has %d characters, and some modems take no more than %d: "+
+			"send one command at a time", len(line), LongLine)})
 	}
 	if i == 0 && len(tokens) > 1 {
-		all = append(all, Finding{"several", SeverityNote, fmt.Sprintf("%d commands on one line: when the modem says ERROR nobody knows which; send one at a time", len(tokens))})
+		all = append(all, Finding{"several", SeverityNote, fmt.Sprintf("%d commands on one line: when the modem says ERROR nobody knows which; "+
+			"send one at a time", len(tokens))})
 	}
 	if reset != "" {
-		all = append(all, Finding{"after-reset", SeverityFault, "stands after " + reset + " on the same line: the reset throws it away on many modems; send it on a line of its own"})
+		all = append(all, Finding{"after-reset", SeverityFault, "stands after " + reset + " on the same line: the reset throws it away on many " +
+			"modems; send it on a line of its own"})
 	}
 	if i > 0 && tokens[i-1].Extended && !strings.Contains(line[tokens[i-1].At:tokens[i].At], ";") {
-		all = append(all, Finding{"semicolon", SeverityFault, "a ; is missing before it: after " + tokens[i-1].Name + " the line goes on only behind a semicolon"})
+		all = append(all, Finding{"semicolon", SeverityFault, "a ; is missing before it: after " + tokens[i-1].Name + " the line goes on only " +
+			"behind a semicolon"})
 	}
 	return all
 }

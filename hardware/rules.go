@@ -28,9 +28,14 @@ func sets(name string, values ...string) func(*linter, Token, *Meaning) bool {
 	return func(_ *linter, t Token, _ *Meaning) bool { return t.Name == name && slices.Contains(values, t.Value) }
 }
 
+// setsOther matches a command with any value but this.
+func setsOther(name, value string) func(*linter, Token, *Meaning) bool {
+	return func(_ *linter, t Token, _ *Meaning) bool { return t.Name == name && t.Value != value }
+}
+
 // rules is the table of what does harm.
 var rules = []rule{
-	{"auto-answer", SeverityFault, func(_ *linter, t Token, _ *Meaning) bool { return t.Name == "S0" && t.Value != "0" },
+	{"auto-answer", SeverityFault, setsOther("S0", "0"),
 		"the modem answers by itself: it takes calls that the host has not allowed, and a command sent meanwhile hangs it up. S0=0"},
 	{"dtr-ignored", SeverityFault, func(l *linter, t Token, _ *Meaning) bool { return t.Name == "&D" && t.Value == "0" && !l.noDTR() },
 		"the host can't hang up by DTR. &D2"},
@@ -42,9 +47,9 @@ var rules = []rule{
 		return t.Name == "&D" && t.Value == "3" && l.profile != nil && l.profile.supra()
 	}, "&D3 breaks data calls on a Supra. &D2"},
 	{"carrier-forced", SeverityFault, sets("&C", "0"), "DCD is always high: the host does not see that the caller has gone. &C1"},
-	{"echo", SeverityFault, func(l *linter, t Token, _ *Meaning) bool { return t.Name == "E" && t.Value != "0" },
+	{"echo", SeverityFault, setsOther("E", "0"),
 		"the modem gives back every command, and takes a prompt for one. E0"},
-	{"quiet", SeverityFault, func(_ *linter, t Token, _ *Meaning) bool { return t.Name == "Q" && t.Value != "0" }, "the host waits in vain for results. Q0"},
+	{"quiet", SeverityFault, setsOther("Q", "0"), "the host waits in vain for results. Q0"},
 	{"numeric", SeverityFault, sets("V", "0"), "the makes do not agree on the numbers. V1"},
 	{"no-results", SeverityWarning, func(_ *linter, t Token, _ *Meaning) bool { return t.Name == "X" && t.number() >= 0 && t.number() < 3 },
 		"BUSY or the rate may be missing from the results. X4"},
@@ -62,7 +67,7 @@ var rules = []rule{
 	}, "the host ends commands by CR and reads lines that end in CR LF. S3=13, S4=10"},
 	{"stored", SeverityWarning, sets("&W", "0", "1", "2", "3"),
 		"what is stored outlives the profile, and the store wears out when it is written at every start; the host sets everything up itself"},
-	{"test-timer", SeverityFault, func(_ *linter, t Token, _ *Meaning) bool { return t.Name == "S18" && t.Value != "0" }, "it starts a test; on a ZyXEL, RING then comes at a rate of its own. S18=0"},
+	{"test-timer", SeverityFault, setsOther("S18", "0"), "it starts a test; on a ZyXEL, RING then comes at a rate of its own. S18=0"},
 	{"never-hang-up", SeverityFault, sets("S10", "255"), "a caller who is cut off is never noticed"},
 	{"long-wait", SeverityWarning, func(l *linter, t Token, _ *Meaning) bool {
 		return t.Name == "S7" && l.profile != nil && time.Duration(t.number()+5)*time.Second > l.profile.Answer.Timeout.Std()
@@ -70,7 +75,7 @@ var rules = []rule{
 	{"rate-follows", SeverityWarning, func(_ *linter, t Token, m *Meaning) bool {
 		return m != nil && strings.Contains(m.Means, "DTE rate") && strings.Contains(m.Values[t.Value], "follows the line")
 	}, "after CONNECT the modem speaks at another rate than the host"},
-	{"fax", SeverityFault, func(_ *linter, t Token, _ *Meaning) bool { return t.Name == "+FCLASS" && t.Value != "0" }, "the modem would answer as a fax or a telephone. +FCLASS=0"},
+	{"fax", SeverityFault, setsOther("+FCLASS", "0"), "the modem would answer as a fax or a telephone. +FCLASS=0"},
 	{"restarts", SeverityFault, func(_ *linter, t Token, m *Meaning) bool {
 		return m != nil && m.Restarts && strings.HasSuffix(t.Value, ",1")
 	},
@@ -79,7 +84,8 @@ var rules = []rule{
 		return !l.outside && (slices.Contains([]string{"A", "D", "O"}, t.Name) || t.Name == "H" && t.Value == "1" || t.Name == "&T" && t.Value != "0")
 	}, "it begins a call or takes the line; it has no place in a set-up"},
 	{"before-reset", SeverityFault, func(l *linter, t Token, _ *Meaning) bool {
-		return !l.outside && (t.Name == "Z" || t.Name == "&F") && slices.ContainsFunc(callerIDs, func(name string) bool { return l.state[name] != "" })
+		on := func(name string) bool { return l.state[name] != "" }
+		return !l.outside && (t.Name == "Z" || t.Name == "&F") && slices.ContainsFunc(callerIDs, on)
 	}, "caller id was switched on before this reset, which forgets it: switch it on afterwards"},
 }
 

@@ -48,7 +48,7 @@ func families() []familyCase {
 		{"usr-5637", "usr-5637", modem.Connect{Rate: 49333, TxRate: 49333, RxRate: 49333, Modulation: "V92", Protocol: "LAPM", Compression: "V44"}, true, false, false, "Disconnect Reason is Loss of carrier"},
 		{"usr-courier", "usr-courier", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Modulation: "V34", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, "Disconnect Reason is Loss of carrier"},
 		{"usr-sportster", "usr-sportster", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Modulation: "V34", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, "Disconnect Reason is Loss of carrier"},
-		{"zyxel-2864", "zyxel-2864", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Modulation: "V34", Compression: "V42BIS"}, false, true, false, "Disconnect Reason"},
+		{"zyxel-2864", "zyxel-2864", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Modulation: "V34", Compression: "V42BIS"}, true, true, false, "Disconnect Reason"},
 		{"zyxel-u1496", "zyxel-u1496", modem.Connect{Rate: 14400, TxRate: 14400, RxRate: 14400, DTERate: 38400, Modulation: "V32BIS", Compression: "V42BIS"}, true, false, false, "Disconnect Reason"},
 		{"quectel", "telit", modem.Connect{Rate: 9600, TxRate: 9600, RxRate: 9600}, false, false, false, "+CEER: Normal call clearing"},
 		{"sierra", "telit", modem.Connect{Rate: 9600, TxRate: 9600, RxRate: 9600}, false, false, false, "+CEER: Normal call clearing"},

@@ -13,8 +13,8 @@ import (
 	"rashost/internal/config"
 )
 
-const modemLintHelp = `Explains a modem profile, or an init string, command by command: what each command does in that family, which are unknown to it or take another
-value, which do harm here, what the host needs and is missing, and what was found in no document. Nothing is sent to a modem.
+const modemLintHelp = `Explains a modem profile, or an init string, command by command: what each command does in that family, which are unknown to it
+or take another value, which do harm here, what the host needs and is missing, and what was found in no document. Nothing is sent to a modem.
 
 PROFILE is a name (of the configuration's folder, or built in) or the path of a YAML file. STRING begins with AT; with --family it need not.
 Without --family a string is read as that of an unknown make.
@@ -188,8 +188,10 @@ func (l *modemLint) dialect(dict *hardware.Dictionary, of string) (string, error
 func (r *lintReply) take(lint *hardware.Lint) {
 	r.Dialect = lint.Dialect
 	for _, e := range lint.Commands {
-		c := lintCommand{Key: e.Key, Line: e.Line, Command: e.Command, Means: e.Means, Source: e.Source, Unverified: e.Unverified, Optional: e.Optional,
-			Findings: r.count(e.Findings)}
+		c := lintCommand{
+			Key: e.Key, Line: e.Line, Command: e.Command, Means: e.Means, Source: e.Source, Unverified: e.Unverified, Optional: e.Optional,
+			Findings: r.count(e.Findings),
+		}
 		if e.Unverified {
 			r.Unverified++
 		}
