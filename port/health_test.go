@@ -2,6 +2,9 @@ package port
 
 import (
 	"fmt"
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,4 +43,27 @@ func TestLineEventsAreCounted(t *testing.T) {
 			t.Errorf("%d texts are remembered", len(l.events))
 		}
 	})
+}
+
+// TestKindsAreDocumented: every kind of event stands in the list of JSON and in what to do when.
+func TestKindsAreDocumented(t *testing.T) {
+	source, err := os.ReadFile("health.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := regexp.MustCompile(`(?m)^\tEvent\w+ += "([a-z-]+)"`).FindAllStringSubmatch(string(source), -1)
+	if len(kinds) < 17 {
+		t.Fatalf("found only %d kinds", len(kinds))
+	}
+	for file, form := range map[string]string{"../docs/json.md": "%s", "../docs/operations.md": "`%s`"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range kinds {
+			if !strings.Contains(string(text), fmt.Sprintf(form, kind[1])) {
+				t.Errorf("%s does not say what %s means", file, kind[1])
+			}
+		}
+	}
 }
