@@ -170,7 +170,9 @@ type checker struct {
 var nameRule = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
 // CallerIDFormats returns the words of CallerID.Format.
-func CallerIDFormats() []string { return []string{"formatted", "raw", "ring", "fm-to", "clip"} }
+func CallerIDFormats() []string {
+	return []string{"formatted", "raw", "ring", "fm-to", "clip", "digits"}
+}
 
 func (c *checker) profile(p *Profile) {
 	if !nameRule.MatchString(p.Name) {

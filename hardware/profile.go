@@ -158,7 +158,8 @@ type CallerID struct {
 	// Enable are alternatives, tried in order until one is answered by OK. That none is, is no fault.
 	Enable []Step `yaml:"enable,omitempty"`
 	// Format is what the modem then sends: "formatted" (NMBR= lines and their like), "raw" (MESG= in hexadecimal), "ring" (within
-	// the RING line), "fm-to" or "clip". The host understands all of them at any time; the word is for people.
+	// the RING line), "fm-to", "clip", or "digits" (a line of digits alone, beside formatted ones). The host understands all but the last at any
+	// time; that one only where it is expected, because digits alone can mean anything.
 	Format string `yaml:"format,omitempty"`
 	// BeforeFirstRing: the lines come before the first RING (as in the United Kingdom), not between the first and the second. Then a line
 	// that answers at the first ring may need them; the host takes caller id whenever it comes.

@@ -201,10 +201,10 @@ func (w *asker) heard(s *modem.Script, p []byte, said func(string)) modem.Action
 	}
 }
 
-// tellsCaller says whether a line is about a caller, and no answer to a question. A line of digits is an answer.
+// tellsCaller says whether a line is about a caller, and no answer to a question.
 func tellsCaller(line string) bool {
 	var ids modem.CallerIDCollector
-	return ids.Line(line) && digits(line) != line
+	return ids.Line(line)
 }
 
 // write sends a command. A modem that takes none is one that does not answer.

@@ -98,7 +98,7 @@ func (l *line) heardRing(text string) {
 // heardCallerID keeps what a line says of the caller.
 func (l *line) heardCallerID(text string) {
 	if l.ids == nil {
-		l.ids = new(modem.CallerIDCollector)
+		l.ids = &modem.CallerIDCollector{Digits: l.cfg.Profile.CallerID.Format == "digits"}
 	}
 	if l.ids.Line(text) {
 		l.idAt = time.Now()

@@ -36,7 +36,7 @@ func Monitor(ctx context.Context, dev Device, p *hardware.Profile, ready func(re
 		return err
 	}
 	ready(refused)
-	m := &monitor{heard: heard, ids: new(modem.CallerIDCollector)}
+	m := &monitor{heard: heard, ids: &modem.CallerIDCollector{Digits: p.CallerID.Format == "digits"}}
 	m.parse.Codes = p.ResultCodes
 	buf := make([]byte, readSize)
 	for {
@@ -90,7 +90,8 @@ func (m *monitor) line(line string) {
 	now := time.Now()
 	r := m.parse.Parse(line)
 	if now.Sub(m.last) >= ringGap {
-		m.ids, m.rings = new(modem.CallerIDCollector), 0
+		m.ids.Reset()
+		m.rings = 0
 	}
 	if r.Kind == modem.Ring {
 		m.rings++

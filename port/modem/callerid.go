@@ -79,8 +79,15 @@ func onlyDigits(v string) string {
 const maxRaw = 16
 
 // CallerIDCollector gathers caller id from lines that come in any order, before or between the rings. It takes hostile text and stays
-// bounded. Feed it only between calls: a line of digits alone counts as a number. The zero value is ready to use.
-type CallerIDCollector struct{ id CallerID }
+// bounded, and the same lines a second time change nothing. The zero value is ready to use.
+type CallerIDCollector struct {
+	// Digits says that a line of digits alone is the caller's number, as some terminal adapters send it. With other modems it may be
+	// the answer to a question, or a result.
+	Digits bool
+
+	id   CallerID
+	rang bool // since the last part of a cadence
+}
 
 // CallerID returns what was gathered so far.
 func (k *CallerIDCollector) CallerID() CallerID { return k.id }
@@ -89,7 +96,7 @@ func (k *CallerIDCollector) CallerID() CallerID { return k.id }
 func (k *CallerIDCollector) Complete() bool { return k.id.Status != Absent }
 
 // Reset forgets everything; at the end of each call.
-func (k *CallerIDCollector) Reset() { *k = CallerIDCollector{} }
+func (k *CallerIDCollector) Reset() { *k = CallerIDCollector{Digits: k.Digits} }
 
 // keys are the fields of lines of the form KEY = value, with blanks around the sign or none.
 var keys = map[string]func(*CallerID, string){
@@ -130,8 +137,18 @@ func ignore(*CallerID, string) {}
 func (k *CallerIDCollector) Line(line string) bool {
 	line = strings.TrimSpace(line)
 	set, value := field(line)
-	if set == nil {
+	switch {
+	case set == nil && k.Digits && len(line) >= 3 && len(line) <= 32 && strings.Trim(line, "0123456789") == "":
+		set, value = (*CallerID).setNumber, line
+	case set == nil:
+		k.rang = k.rang || strings.EqualFold(line, "RING")
 		return false
+	}
+	if upper := strings.ToUpper(line); strings.HasPrefix(upper, "DRON") || strings.HasPrefix(upper, "DROF") {
+		if k.rang || !strings.HasPrefix(k.id.Ring, "on ") && !strings.HasPrefix(k.id.Ring, "off ") {
+			k.id.Ring = "" // the cadence is reported anew at each ring
+		}
+		k.rang = false
 	}
 	set(&k.id, value)
 	k.keep(line)
@@ -150,8 +167,8 @@ func field(line string) (set func(*CallerID, string), value string) {
 			return p.set, strings.TrimSpace(line[len(p.prefix):])
 		}
 	}
-	if n := len(line); n >= 3 && n <= 32 && strings.Trim(line, "0123456789") == "" {
-		return (*CallerID).setNumber, line
+	if bareFrame(line) {
+		return (*CallerID).setFrame, line
 	}
 	return nil, ""
 }
@@ -169,8 +186,16 @@ func (id *CallerID) setNumber(v string) {
 		return
 	}
 	if n, ok := phone(v); ok {
-		id.Number, id.Status = n, Present
+		id.Number, id.Status = dtmf(n), Present
 	}
+}
+
+// dtmf takes the signs off that frame a number which the exchange sent as tones: A, B or D before it and C or # behind.
+func dtmf(n string) string {
+	if len(n) < 5 || strings.IndexByte("ABD", n[0]) < 0 || strings.IndexByte("C#", n[len(n)-1]) < 0 || strings.Trim(n[1:len(n)-1], "0123456789") != "" {
+		return n
+	}
+	return n[1 : len(n)-1]
 }
 
 // setReason takes the reason why no number comes.

@@ -18,15 +18,31 @@ const (
 	sdmfTimeSize = 8
 )
 
-// setFrame takes an undecoded frame in hexadecimal. One with a wrong length or checksum changes nothing.
-func (id *CallerID) setFrame(v string) {
+// bareFrame says whether a line is nothing but a frame in hexadecimal, as some makes send it, with a type, length and checksum that fit.
+func bareFrame(line string) bool {
+	b := frameBytes(line)
+	if len(b) < 3 || b[0] != frameSDMF && b[0] != frameMDMF {
+		return false
+	}
+	_, ok := frameBody(b)
+	return ok && len(b) == int(b[1])+3
+}
+
+// frameBytes are the bytes of a frame in hexadecimal, without what leads in; nil when it is none.
+func frameBytes(v string) []byte {
 	b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(v), " ", ""))
 	if err != nil {
-		return
+		return nil
 	}
 	for len(b) > 0 && b[0] == seizureByte {
 		b = b[1:]
 	}
+	return b
+}
+
+// setFrame takes an undecoded frame in hexadecimal. One with a wrong length or checksum changes nothing.
+func (id *CallerID) setFrame(v string) {
+	b := frameBytes(v)
 	if len(b) < 2 {
 		return
 	}

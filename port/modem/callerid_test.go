@@ -66,7 +66,7 @@ func TestCallerID(t *testing.T) {
 		"later withheld does not hide": {"NMBR = 12|REASON NO NUMBER= P", modem.CallerID{Number: "12", Status: present}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var k modem.CallerIDCollector
+			k := modem.CallerIDCollector{Digits: name == "ELink"}
 			all := strings.Split(tc.lines, "|")
 			for _, l := range all {
 				if !k.Line(l) {
@@ -94,7 +94,7 @@ func TestCallerID(t *testing.T) {
 
 func TestCallerIDLeavesOtherLines(t *testing.T) {
 	var k modem.CallerIDCollector
-	for _, l := range []string{"RING", "OK", "", "12", "CONNECT 1200", "NMBR", "DATES = 1", "CARRIER 28800", strings.Repeat("1", 33)} {
+	for _, l := range []string{"RING", "OK", "", "12", "0891234", "8013", "CONNECT 1200", "NMBR", "DATES = 1", "CARRIER 28800", strings.Repeat("1", 33)} {
 		if k.Line(l) {
 			t.Errorf("took %q", l)
 		}
@@ -113,17 +113,31 @@ func TestCallerIDIsBounded(t *testing.T) {
 	}
 }
 
+// sameCaller compares all but the lines themselves.
+func sameCaller(a, b modem.CallerID) bool {
+	a.Raw, b.Raw = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
 func FuzzCallerID(f *testing.F) {
 	for _, s := range []string{"NMBR = 5551212\nNAME=X", "RING;1;2", "FM:1 TO:2", `+CLIP: "1",145,,,"N",0`, "MESG = 040F3131323130323438353535313231321F",
 		"MESG=800304014F", "RING: D DN2 5", "RING CID: 1 DAD: 2", "DRON=1\nDROF=2", "MESG = 030735"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var k modem.CallerIDCollector
+		k := modem.CallerIDCollector{Digits: len(text)%2 == 0}
 		for l := range strings.SplitSeq(text, "\n") {
 			k.Line(l)
 		}
 		id := k.CallerID()
+		again := k
+		again.Line("RING")
+		for l := range strings.SplitSeq(text, "\n") {
+			again.Line(l)
+		}
+		if twice := again.CallerID(); !sameCaller(twice, id) {
+			t.Fatalf("the same lines again make %+v of %+v", twice, id)
+		}
 		if strings.Trim(id.Number+id.Called+id.Diverted, "0123456789+*#ABCD") != "" {
 			t.Fatalf("number %+v", id)
 		}

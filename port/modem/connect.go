@@ -21,7 +21,7 @@ type Connect struct {
 const maxText = 64
 
 // maxRate is the highest rate believed, in bit/s.
-const maxRate = 10_000_000
+const maxRate = 1_000_000_000
 
 // dteOnly are rates that exist only between modem and host.
 var dteOnly = map[int]bool{38400: true, 57600: true, 76800: true, 115200: true, 230400: true, 460800: true, 921600: true}
@@ -76,8 +76,10 @@ func (c *Connect) name(w string) {
 		if c.Compression == "" {
 			c.Compression = w
 		}
-	case "LAPM", "V42", "RLP", "HDLC", "V120", "X75", "T70", "MNP", "MNP2", "MNP3", "MNP4", "MNP10", "ALT", "NONE", "NOEC", "NORMAL", "DIRECT":
+	case "LAPM", "V42", "RLP", "HDLC", "V120", "X75", "T70", "MNP", "MNP1", "MNP2", "MNP3", "MNP4", "MNP10", "ALT", "NONE", "SYNC", "NORMAL", "DIRECT":
 		c.Protocol = w
+	case "NOEC":
+		c.Protocol = "NONE"
 	case "ARQ", "REL", "EC": // error control of a kind not said
 		if c.Protocol == "" {
 			c.Protocol = w
@@ -139,6 +141,8 @@ func (k *ConnectCollector) Line(line string) bool {
 		first, _, _ := strings.Cut(value, ",")
 		k.c.DTERate = rate(strings.TrimSpace(first))
 	case "+MCR":
+		k.c.Modulation = symbol(value)
+	case "MODULATION":
 		k.c.Modulation = symbol(value)
 	case "+ER", "PROTOCOL":
 		k.c.Protocol = symbol(value)
@@ -203,13 +207,13 @@ func plain(w string) string {
 	return strings.NewReplacer(".", "", "-", "").Replace(strings.ToUpper(w))
 }
 
-// symbol is the first word of a value, joined with a digit that follows it (CLASS 5).
+// symbol is the first word of a value, joined with what belongs to it (CLASS 5, V.42 bis).
 func symbol(v string) string {
 	words := strings.FieldsFunc(v, func(r rune) bool { return r == ' ' || r == ',' })
 	switch {
 	case len(words) == 0:
 		return ""
-	case len(words) > 1 && len(words[1]) == 1 && digit(words[1][0]):
+	case len(words) > 1 && (words[1] == "BIS" || len(words[1]) == 1 && digit(words[1][0])):
 		return words[0] + words[1]
 	}
 	return words[0]

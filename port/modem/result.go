@@ -65,8 +65,9 @@ type Result struct {
 var words = map[string]ResultKind{
 	"OK": OK, "RING": Ring, "NO CARRIER": NoCarrier, "NOCARRIER": NoCarrier, "ERROR": Error, "COMMAND ERROR": Error, "HARDWARE FAILURE": Error, "+FCERROR": Error,
 	"NO DIALTONE": NoDialtone, "NO DIAL TONE": NoDialtone, "NODIALTONE": NoDialtone, "BUSY": Busy, "NO ANSWER": NoAnswer,
-	"RINGING": Ringing, "RINGBACK": Ringing, "VOICE": Voice, "FAX": Fax, "+FCO": Fax, "DATA": Data, "DELAYED": Delayed,
+	"RINGING": Ringing, "RINGBACK": Ringing, "RRING": Ringing, "VOICE": Voice, "FAX": Fax, "+FCO": Fax, "DATA": Data, "DELAYED": Delayed,
 	"BLACKLISTED": Blacklisted, "BLACKLIST FULL": Blacklisted, "LINE IN USE": LineInUse, "NO BONGTONE": NoBongtone,
+	"RUNG": NoCarrier, // isdn4linux: the caller gave up
 }
 
 // starts are the results that go on after these words.
@@ -78,7 +79,7 @@ var starts = []struct {
 	{"NO CARRIER ", NoCarrier}, {"NO CARRIER:", NoCarrier}, {"NO CARRIER/", NoCarrier}, {"NO CARRIER(", NoCarrier},
 	{"NO ANSWER ", NoAnswer}, {"BUSY ", Busy}, {"DELAYED ", Delayed},
 	{"ERROR ", Error}, {"ERROR:", Error}, {"+CME ERROR:", Error}, {"+CMS ERROR:", Error},
-	{"CARRIER ", Info}, {"PROTOCOL:", Info}, {"COMPRESSION:", Info},
+	{"CARRIER ", Info}, {"PROTOCOL:", Info}, {"COMPRESSION:", Info}, {"MODULATION:", Info},
 	{"+MCR:", Info}, {"+MRR:", Info}, {"+ER:", Info}, {"+DR:", Info}, {"+ILRR:", Info}, {"+CR:", Info},
 }
 
