@@ -97,7 +97,7 @@ func (m *modemCallerID) run(ctx context.Context, device string) error {
 	if err != nil {
 		return err
 	}
-	defer dev.Close()
+	defer func() { _ = dev.Close() }()
 	if profile == nil {
 		if profile, err = m.identify(ctx, d, dev); err != nil {
 			return ended(ctx, err)

@@ -74,7 +74,7 @@ func (p *modemProbe) run(ctx context.Context, device string) error {
 	if err != nil {
 		return err
 	}
-	defer dev.Close()
+	defer func() { _ = dev.Close() }()
 	speeds := []int{s.Baud}
 	if p.baud == 0 {
 		speeds = append(speeds, port.CommonSpeeds()...)

@@ -76,7 +76,7 @@ func TestModemProbeInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dev.Close()
+	defer func() { _ = dev.Close() }()
 	for _, command := range []string{"probe", "caller-id"} {
 		_, errs := b.run(1, "modem", command, path)
 		wantText(t, errs, "in use")
