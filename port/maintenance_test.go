@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,14 +158,14 @@ func TestMaintenanceClockIsSet(t *testing.T) {
 		r := newRig(t, FakeOptions{})
 		defer r.stop()
 		windowed(r)
-		var off time.Duration
+		var off atomic.Int64
 		clock := r.mgr.clock
-		r.mgr.clock = func() time.Time { return clock().Add(off) }
+		r.mgr.clock = func() time.Time { return clock().Add(time.Duration(off.Load())) }
 		r.apply()
 		r.within(time.Second, Listening)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		off = 100 * time.Minute // it is 02:41 now
+		off.Store(int64(100 * time.Minute)) // it is 02:41 now
 		r.stays(49*time.Minute, Listening)
 		time.Sleep(10 * time.Minute)
 		r.within(time.Minute, Disabled)
