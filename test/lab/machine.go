@@ -143,7 +143,7 @@ func (m *Machine) lines() (args []string, err error) {
 		add(fmt.Sprint("s", i), number(i), slices.Contains(m.hardware.Wires, i))
 	}
 	// Interrupts of their own: on the ISA bus nobody joins those that share one, so the customary 3 and 4 would get lost.
-	isa := []string{"iobase=0x2f8,irq=3", "iobase=0x3e8,irq=5", "iobase=0x2e8,irq=7"}
+	isa := []string{"iobase=0x2f8,irq=3", "iobase=0x3e8,irq=6", "iobase=0x2e8,irq=7"}
 	for i, id := range chardevs[:min(len(isa), len(chardevs))] {
 		args = append(args, "-device", fmt.Sprintf("isa-serial,chardev=%s,index=%d,%s", id, i+1, isa[i]))
 	}
