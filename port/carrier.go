@@ -225,8 +225,9 @@ func (l *line) directBytes(p []byte) {
 	byCarrier := false
 	if l.mode() != CarrierIgnore {
 		high, ok := l.readDCD()
-		byCarrier = ok && high && l.dcd.low
-		if !byCarrier && l.mode() == CarrierRequired {
+		required := l.mode() == CarrierRequired
+		byCarrier = ok && high && (l.dcd.low || required)
+		if !byCarrier && required {
 			return // noise: nobody is there
 		}
 	}

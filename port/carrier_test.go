@@ -292,8 +292,33 @@ func TestDirectCarrierMustBeSeenLow(t *testing.T) {
 		if s := r.snap(); s.State != Listening || r.calls() != 1 {
 			t.Errorf("%d calls, the line is %s", r.calls(), s.State)
 		}
-		r.say("\r\r")
-		r.stays(time.Minute, Listening)
+		r.say("\r") // who presses a key is there
+		time.Sleep(time.Minute)
+		if s := r.snap(); s.State != Listening || r.calls() != 2 {
+			t.Errorf("%d calls, the line is %s", r.calls(), s.State)
+		}
+	})
+}
+
+// TestDirectCarrierBack: carrier that is back by the time the line listens begins the next call.
+func TestDirectCarrierBack(t *testing.T) {
+	bubble(t, FakeOptions{}, direct(CarrierRequired), func(r *rig) {
+		r.within(time.Second, Listening)
+		r.far.SetDCD(true)
+		r.within(carrierPoll, Dialog)
+		r.mu.Lock()
+		r.entered = func(to State) {
+			if to == Listening {
+				r.far.SetDCD(true)
+			}
+		}
+		r.mu.Unlock()
+		r.far.SetDCD(false)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if s := r.snap(); s.State != Dialog || s.Calls != 2 {
+			t.Errorf("%+v", s)
+		}
 	})
 }
 

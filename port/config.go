@@ -15,8 +15,8 @@ type CarrierMode string
 const (
 	// CarrierAuto obeys DCD in a call when it was low before and high after CONNECT of that call, and ignores it otherwise.
 	CarrierAuto CarrierMode = "auto"
-	// CarrierRequired wants DCD high within five seconds of CONNECT; its loss ends the call. On a direct line it must be seen low
-	// between calls.
+	// CarrierRequired wants DCD high within five seconds of CONNECT; its loss ends the call. A direct line's call begins when it
+	// rises; where it stays high after a call, with the next byte.
 	CarrierRequired CarrierMode = "required"
 	// CarrierIgnore never reads DCD.
 	CarrierIgnore CarrierMode = "ignore"

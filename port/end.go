@@ -84,7 +84,7 @@ func (l *line) endCall(next State, why string) {
 	if next != Listening && next != Initializing {
 		c.step("the line is " + string(next) + ": " + orElse(why, "no reason given"))
 	}
-	l.dcd = carrier{told: l.dcd.told, tells: l.dcd.tells}
+	l.dcd = carrier{told: l.dcd.told, tells: l.dcd.tells, low: l.dcd.low && l.cfg.direct()}
 	e := c.ending()
 	e.IdleAt = time.Now()
 	l.logAt(slog.LevelInfo, "call ended", "call", c.ID, "cause", e.Cause, "why", e.Reason, "in", e.In, "out", e.Out)

@@ -166,6 +166,7 @@ func (l *line) directQuiet() {
 		return
 	}
 	if high, ok := l.readDCD(); ok && !high {
+		l.dcd.low = true // it may be high again when the line listens
 		l.idle()
 		return
 	}

@@ -30,7 +30,8 @@ type rig struct {
 
 	mu      sync.Mutex
 	refuse  error
-	states  []string // "from>to"
+	states  []string    // "from>to"
+	entered func(State) // called at every change of state; nil: nobody
 	events  []LineEvent
 	away    []turnedAway
 	armed   bool
@@ -145,6 +146,9 @@ func (r *rig) StateChanged(_ string, from, to State, _ string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.states = append(r.states, string(from)+">"+string(to))
+	if r.entered != nil {
+		r.entered(to)
+	}
 }
 
 func (r *rig) LineEvent(e LineEvent) {
