@@ -105,7 +105,7 @@ func Names() []string {
 	return all
 }
 
-// Parse reads one profile, starting from Defaults. Unknown and duplicate keys, a second document, and commands without a source are
+// Parse reads one profile, starting from Defaults; an answer and a hangup that it leaves out are known from V.250. Unknown and duplicate keys, a second document, and commands without a source are
 // errors; each names filename and line, all of them are joined. Faults of the rules between values are of type Fault.
 func Parse(data []byte, filename string) (Profile, error) {
 	p := Defaults()
@@ -125,6 +125,12 @@ func Parse(data []byte, filename string) (Profile, error) {
 		return Profile{}, place(filename, err)
 	}
 	c := checker{file: filename, root: root.Content[0]}
+	if !c.has("answer") {
+		p.Answer.Source = "ITU-T V.250, 6.3.5"
+	}
+	if !c.has("hangup") {
+		p.Hangup.Source = "ITU-T V.250, 6.3.6, and the customary escape of Hayes"
+	}
 	c.profile(&p)
 	if err := errors.Join(c.faults...); err != nil {
 		return Profile{}, err
@@ -293,6 +299,16 @@ func oneOf[T ~string](c *checker, key string, v T, allowed ...T) {
 	if !slices.Contains(allowed, v) {
 		c.fault(key, "%q is unknown: allowed is one of %q", v, allowed)
 	}
+}
+
+// has says whether the document has a key.
+func (c *checker) has(key string) bool {
+	for i := 0; i+1 < len(c.root.Content); i += 2 {
+		if c.root.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
 }
 
 // fault notes a fault at a path such as hangup or init[2]: at its value, or at the document when it is absent.

@@ -1,6 +1,7 @@
 package hardware_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -70,6 +71,18 @@ func TestNoneIsDirect(t *testing.T) {
 	p, err := hardware.Load("none")
 	if err != nil || !p.Direct {
 		t.Fatalf("direct %v, %v", p.Direct, err)
+	}
+}
+
+// TestParseNeedsNoAnswer: what the standard says need not be said again, but what is said needs its source.
+func TestParseNeedsNoAnswer(t *testing.T) {
+	p, err := hardware.Parse([]byte("name: x\ninit:\n  - {send: ATZ, source: s}\n"), "x.yaml")
+	if err != nil || p.Answer.Command != "ATA" || p.Hangup.Command != "ATH" {
+		t.Errorf("%+v %+v, %v", p.Answer, p.Hangup, err)
+	}
+	_, err = hardware.Parse([]byte("name: x\nanswer: {command: ATA}\nhangup: {guard: 2s}\n"), "x.yaml")
+	if text := fmt.Sprint(err); !strings.Contains(text, `x.yaml:2:1: answer: "ATA": give its source`) || !strings.Contains(text, `x.yaml:3:1: hangup: "ATH"`) {
+		t.Error(err)
 	}
 }
 

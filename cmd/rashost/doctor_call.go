@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"rashost/hardware"
 	"rashost/internal/caller"
 	"rashost/internal/config"
 	"rashost/internal/dialout"
@@ -26,7 +25,11 @@ import (
 
 // examine opens the line's device and looks at it.
 func (p *patient) examine(ctx context.Context, r *doctor.Report, say func(doctor.Finding)) error {
-	builtin, err := hardware.Builtin()
+	known, err := newProfiles(p.config)
+	if err != nil {
+		return err
+	}
+	all, err := known.modems()
 	if err != nil {
 		return err
 	}
@@ -39,7 +42,7 @@ func (p *patient) examine(ctx context.Context, r *doctor.Report, say func(doctor
 		say(f)
 		return nil
 	}
-	exam := doctor.Exam{Device: dev, Settings: p.line.Settings(), Profiles: builtin, Found: say}
+	exam := doctor.Exam{Device: dev, Settings: p.line.Settings(), Profiles: all, Found: say}
 	if !p.auto {
 		exam.Profile = p.line.Profile
 	}

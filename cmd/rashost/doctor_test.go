@@ -68,3 +68,30 @@ func TestDoctorFindsFaults(t *testing.T) {
 		}
 	}
 }
+
+// The folder's own profiles are among those that a modem can turn out to have.
+func TestDoctorKnowsOwnProfiles(t *testing.T) {
+	b := newBench(t)
+	b.change(`device: "sim:a"`, `modem: auto, device: "sim:usr-courier"`)
+	data, err := os.ReadFile(filepath.Join(b.dir, "config.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"config.yaml": "profiles: modems\n" + string(data),
+		"modems/our-courier.yaml": "name: our-courier\ndescription: the one in the cellar\n" +
+			"match:\n  - {query: ATI3, pattern: '.', weight: 100, source: seen}\n  - {query: ATI6, pattern: '.', weight: 100, source: seen}\n" +
+			"  - {query: ATI7, pattern: '.', weight: 100, source: seen}\n" +
+			"init:\n  - {send: ATZ, source: seen}\n",
+	} {
+		path := filepath.Join(b.dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, _ := b.run(0, "doctor", "modem1", "--no-call")
+	wantText(t, out, "profile our-courier: ATI")
+}
