@@ -27,6 +27,9 @@ func TestComplaint2_3_DevicesComeAndGo(t *testing.T) {
 
 	c := h.modems["one"].dial(t)
 	c.login(alice, alicePassword)
+	old, err := os.OpenFile(devicePath(h.dir, "one"), os.O_RDONLY|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0) // as long as it is open, its number is not given away
+	must(t, err)
+	defer old.Close()
 	h.pull("one")
 	h.wantReason("one", "absent")
 	h.wantRecord("one", 2, record{cause: "Port-Error", verdict: "success", user: alice})
