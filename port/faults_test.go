@@ -499,7 +499,7 @@ func TestProfileSaysWhatDTRDoes(t *testing.T) {
 				return Outcome{}
 			}
 		}, func(r *rig) {
-			if got := hangUp(r); got != "AT" || r.far.State().Opens != 1 {
+			if got := hangUp(r); got != "AT ATH ATS8?" || r.far.State().Opens != 1 {
 				t.Errorf("commands: %s, %d opens", got, r.far.State().Opens)
 			}
 		})

@@ -40,6 +40,7 @@ type hangup struct {
 	began   time.Time
 	dtrLow  time.Time    // since when DTR is low, zero when it is not
 	dcd     bool         // DCD was high in this call: when it is low, the modem is on hook
+	unseen  bool         // there was a call of which DCD showed nothing
 	quietBy time.Time    // silence is awaited until then at least
 	onHook  bool         // the modem is known to be on hook: what comes is its word, not the caller's
 	settled bool         // the settle time after CONNECT is over
@@ -70,6 +71,7 @@ func (l *line) hangUp(o occurrence) {
 		_ = l.tty.dev.Flush(In)
 		l.split.Reset()
 		l.hang.dcd = l.dcd.usable
+		l.hang.unseen = !l.cfg.direct() && l.call != nil && l.call.connected && !(l.dcd.tells && (l.dcd.usable || l.mode() == CarrierRequired))
 		l.hang.onHook = o.ev == evCarrierLost || o.ev == evNoConnect || l.hang.dcd && !l.inCall()
 	}
 	if !l.lent {

@@ -36,6 +36,7 @@ const (
 	EventProbe       = "probe"       // the idle probe failed
 	EventEscape      = "escape"      // an escape sequence, or what was done against one
 	EventModem       = "modem"       // what modem a line has, where it found out itself
+	EventUnproven    = "unproven"    // a hang-up that nothing but the modem's OK shows
 	EventReadBack    = "read-back"   // the modem does not say that it took what the set-up told it
 	EventQuarantine  = "quarantine"  // the line is taken out of service, or comes back
 	EventDevice      = "device"      // the device went, came or moved

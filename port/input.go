@@ -54,6 +54,9 @@ func (l *line) heard(text string) {
 	if l.hang.phase == phaseProbe && r.Kind == modem.None && text == "AT" {
 		l.hang.unset = true // an echo: the modem was reset
 	}
+	if l.countersign.line(text) {
+		return
+	}
 	if (r.Kind == modem.None || r.Kind == modem.Info) && (l.recogniseLine(text) || l.readBackLine(text)) {
 		return
 	}

@@ -322,42 +322,43 @@ type line struct {
 	timer    *time.Timer
 	due      [timeKinds]time.Time
 
-	tty        tty                      // open.go: the device, its reader, its opener
-	script     *modem.Script            // the commands in progress
-	split      modem.Splitter           // input.go: what the modem says
-	parse      modem.Parser             //
-	connect    *modem.ConnectCollector  //
-	ids        *modem.CallerIDCollector // caller id of the ringing call
-	idAt       time.Time                // when a line of it last came
-	rings      int                      // RINGs of the ringing call
-	rangAt     time.Time                // when the first of them came
-	ringAt     time.Time                // when the last one came
-	refused    bool                     // this ringing is not to be answered
-	call       *Call                    // the call, from the decision to answer to the proven hang-up
-	lent       bool                     // the call's handler has the data direction
-	hang       hangup                   // hangup.go: where the hang-up is
-	dcd        carrier                  // carrier.go
-	auto       autobaud                 // autobaud.go
-	back       readBack                 // readback.go
-	asking     *inquiry                 // recognise.go: the modem is asked what it is
-	known      string                   // why the profile is the modem's; "" while that is not known
-	tries      int                      // opens in a row that found no device, or a busy one
-	failures   int                      // recoveries in a row that did not help
-	goodAt     time.Time                // when the line last began to listen
-	noEscape   bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
-	stuckWhy   string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
-	offHook    bool                     // offhook.go: the modem was taken off hook
-	usbWaits   bool                     // usb.go: the device was switched off and on, and the line has not listened since
-	dsrHigh    bool                     // DSR has been seen high since the device came
-	deaf       int                      // hang-ups in a row in which DTR did nothing
-	noise      noise                    // noise.go
-	soon       bool                     // the call began right after the line began to listen
-	vain       int                      // such calls in a row that came to nothing
-	echoed     bool                     // the last call was an echo loop
-	draining   bool                     // the line is disabled when the call is over
-	pending    string                   // what follows when the call is over, for people; "" for nothing special
-	maintained bool                     // maintenance.go: disabled by its window, not by an operator
-	skipUntil  time.Time                // an operator cut the window short that ends then
+	tty         tty                      // open.go: the device, its reader, its opener
+	script      *modem.Script            // the commands in progress
+	split       modem.Splitter           // input.go: what the modem says
+	parse       modem.Parser             //
+	connect     *modem.ConnectCollector  //
+	ids         *modem.CallerIDCollector // caller id of the ringing call
+	idAt        time.Time                // when a line of it last came
+	rings       int                      // RINGs of the ringing call
+	rangAt      time.Time                // when the first of them came
+	ringAt      time.Time                // when the last one came
+	refused     bool                     // this ringing is not to be answered
+	call        *Call                    // the call, from the decision to answer to the proven hang-up
+	lent        bool                     // the call's handler has the data direction
+	hang        hangup                   // hangup.go: where the hang-up is
+	dcd         carrier                  // carrier.go
+	auto        autobaud                 // autobaud.go
+	back        readBack                 // readback.go
+	countersign countersign              // countersign.go
+	asking      *inquiry                 // recognise.go: the modem is asked what it is
+	known       string                   // why the profile is the modem's; "" while that is not known
+	tries       int                      // opens in a row that found no device, or a busy one
+	failures    int                      // recoveries in a row that did not help
+	goodAt      time.Time                // when the line last began to listen
+	noEscape    bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
+	stuckWhy    string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
+	offHook     bool                     // offhook.go: the modem was taken off hook
+	usbWaits    bool                     // usb.go: the device was switched off and on, and the line has not listened since
+	dsrHigh     bool                     // DSR has been seen high since the device came
+	deaf        int                      // hang-ups in a row in which DTR did nothing
+	noise       noise                    // noise.go
+	soon        bool                     // the call began right after the line began to listen
+	vain        int                      // such calls in a row that came to nothing
+	echoed      bool                     // the last call was an echo loop
+	draining    bool                     // the line is disabled when the call is over
+	pending     string                   // what follows when the call is over, for people; "" for nothing special
+	maintained  bool                     // maintenance.go: disabled by its window, not by an operator
+	skipUntil   time.Time                // an operator cut the window short that ends then
 
 	climb     climb // ladder.go: where the recovery is
 	retest    bool  // the line comes from quarantine: it is tested before it listens

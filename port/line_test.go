@@ -165,6 +165,7 @@ func TestTimesOfACall(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 			connected := time.Now()
+			r.far.SetDCD(true)
 			r.say("\r\nCONNECT\r\n")
 			r.stays(time.Minute, HangingUp)
 			began := time.Now()

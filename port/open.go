@@ -185,7 +185,15 @@ func (l *line) initialise(occurrence) {
 		l.post(evReady, "")
 		return
 	}
-	l.back.ask, l.testing = nil, false
+	l.back.ask, l.testing, l.countersign.asked = nil, false, false
+	if l.signFirst() {
+		return
+	}
+	l.beginSetUp()
+}
+
+// beginSetUp asks the modem what it is, where that is not known, and sets it up.
+func (l *line) beginSetUp() {
 	if l.recognise() {
 		return
 	}
@@ -205,6 +213,13 @@ func (l *line) setUp(refused []*modem.StepError) {
 		return
 	}
 	l.noEscape = l.noEscape && !l.back.escapeOn
+	if !l.checkSign() {
+		l.readBackSetUp()
+	}
+}
+
+// readBackSetUp asks the modem what it took.
+func (l *line) readBackSetUp() {
 	l.back.ask = questions(l.cfg.Profile)
 	if !l.readBackNext() {
 		l.isSetUp()
@@ -227,7 +242,9 @@ func (l *line) isSetUp() {
 }
 
 // setUpSteps are the commands that set the line's modem up.
-func (l *line) setUpSteps() []modem.Step { return append(l.backOnHook(), initSteps(&l.cfg)...) }
+func (l *line) setUpSteps() []modem.Step {
+	return slices.Concat(l.backOnHook(), initSteps(&l.cfg), l.giveSign())
+}
 
 // initSteps are the commands of the line's profile, those for distinctive ring, where the line asks for it, and caller id last.
 func initSteps(c *LineConfig) []modem.Step {
@@ -365,6 +382,8 @@ func (l *line) scriptOver(err error) {
 		}
 		l.climb.refused = obeyed(err)
 		l.post(evFailed, err.Error())
+	case l.state == Initializing && l.countersign.asked:
+		l.signOver()
 	case l.state == Initializing && l.testing:
 		l.testing = false
 		l.post(evReady, "")

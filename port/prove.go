@@ -9,7 +9,7 @@ import (
 )
 
 // prove finds out whether the line is on hook: DCD low where it tells, AT answered by OK, then silence. What a caller types must not
-// pass for an answer, so that a modem known to ignore DTR is sent the escape first.
+// pass for an answer: where DCD does not show calls, the modem is asked for its countersign; one without is sent the escape first.
 func (l *line) prove() {
 	switch {
 	case l.cfg.direct():
@@ -17,13 +17,13 @@ func (l *line) prove() {
 	case l.inCall():
 		l.note("DCD is still high")
 		l.notIdle("the hang-up failed")
-	case l.dtrIgnored() && !l.hang.dcd && !l.hang.escaped && l.canEscape():
-		l.note("the modem ignores DTR")
+	case l.hang.unseen && (l.countersign.number == 0 || l.dtrIgnored()) && !l.hang.escaped && l.canEscape():
+		l.note("nothing shows whether the modem has hung up")
 		l.escape()
 	default:
 		l.hang.phase = phaseProbe
 		l.split.Echo("")
-		l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}})
+		l.startScript(l.proof())
 	}
 }
 
@@ -47,7 +47,7 @@ func (l *line) escape() {
 	if l.noEscape {
 		l.note("the escape is not sent: " + p.EscapeOff + " switched it off")
 	}
-	l.startScript(append(steps, modem.Step{Send: "AT", Timeout: probeTime}))
+	l.startScript(append(steps, l.proof()...))
 }
 
 // escapeSteps are the escape between its two silences, and the command that hangs up.
@@ -107,6 +107,9 @@ func (l *line) hangupScriptOver(err error) {
 	switch {
 	case l.hang.phase == phaseDiagnostics:
 		l.diagnosticsOver()
+	case err == nil && !l.signKnown():
+		l.note("AT is answered, and the number is not known")
+		l.notIdle(signWrong)
 	case err == nil:
 		l.note("the modem answers AT")
 		switch {
@@ -119,8 +122,8 @@ func (l *line) hangupScriptOver(err error) {
 	case l.hang.phase == phaseProbe:
 		l.note("no answer to AT")
 		l.notIdle(err.Error())
-	case l.rings > 0 && time.Since(l.ringAt) < ringGap && !l.dtrIgnored():
-		l.idle() // too busy to answer; but where DTR is ignored, a caller may have typed it
+	case l.rings > 0 && time.Since(l.ringAt) < ringGap && !l.hang.unseen:
+		l.idle() // too busy to answer; but where nothing shows that the call is over, a caller may have typed it
 	default:
 		l.notIdle(err.Error())
 	}
@@ -181,7 +184,10 @@ func (l *line) idle() {
 	l.in(timeStep, 0)
 	l.in(timePoll, 0)
 	l.hang.phase = phaseDone
-	l.heededDTR(!l.hang.escaped)
+	if !l.hang.unseen || l.countersign.number != 0 {
+		l.heededDTR(!l.hang.escaped)
+	}
+	l.unproven()
 	l.note(fmt.Sprintf("proven idle %s after the hang-up began", time.Since(l.hang.began).Round(time.Millisecond)))
 	why := l.countVain()
 	l.echoed = l.call != nil && l.call.echo.looped.Load()
@@ -194,8 +200,18 @@ func (l *line) idle() {
 		l.post(evUnset, "the modem lost its settings")
 	case l.unknown():
 		l.post(evUnset, "the modem is to be asked what it is")
+	case l.wantsSign():
+		l.post(evUnset, "DCD does not show calls: the modem is given a number to know it by")
 	default:
 		l.post(evIdle, "")
+	}
+}
+
+// unproven tells of a line on which nothing but an OK shows that a call has ended, which a caller can type who is still there.
+func (l *line) unproven() {
+	if l.hang.unseen && l.countersign.number == 0 && !l.canEscape() {
+		l.event(EventUnproven, "nothing but OK shows that the modem has hung up",
+			"DCD does not show calls, the escape is off, and the modem keeps no number in S8: `rashost doctor` tries whether DTR hangs up; see docs/lines.md")
 	}
 }
 

@@ -53,7 +53,7 @@ func (l *line) missing(o occurrence) {
 	l.forget()
 	// Whatever rang went with the device, and another one may come.
 	l.rings, l.ids = 0, nil
-	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back = false, false, "", false, readBack{}
+	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back, l.countersign = false, false, "", false, readBack{}, countersign{}
 	l.forgive()
 	l.in(timeState, l.absentTime())
 	if l.tries == 0 {
@@ -92,6 +92,9 @@ func (l *line) failed(o occurrence) {
 	}
 	l.reason, l.dirty = o.why, true
 	l.failures++
+	if l.countersign.wrong {
+		l.failures = max(l.failures, l.cfg.quarantineAfter())
+	}
 	if l.failures >= l.cfg.quarantineAfter() {
 		l.post(evGiveUp, o.why)
 		return
@@ -118,7 +121,7 @@ func (l *line) closeDown(o occurrence) {
 		l.tty.notBefore = time.Time{} // no call: DTR need not be seen low
 	}
 	l.rings, l.ids, l.failures, l.tries = 0, nil, 0, 0
-	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back = false, false, "", false, readBack{}
+	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back, l.countersign = false, false, "", false, readBack{}, countersign{}
 	l.deaf, l.vain, l.echoed = 0, 0, false
 	l.hang, l.climb, l.retest, l.probation = hangup{}, climb{}, false, false
 	l.draining, l.pending, l.maintained = false, "", false

@@ -296,6 +296,8 @@ type fakeModem struct {
 	wakes    string         // what makes a mute modem speak again: a command, or "DTR" and the number of the drop
 	parrot   string         // what the caller types at each command that is sent as data
 	onData   func(p []byte) // told what is sent as data
+	s8       string         // as it was given
+	forgets  bool           // keeps no S8
 	commands []string
 	data     bytes.Buffer
 	ataAt    time.Time
@@ -423,6 +425,11 @@ func (m *fakeModem) command(command string) {
 		}
 	case answer == "-":
 		return
+	case strings.HasPrefix(command, "ATS8=") && !special && !m.forgets:
+		m.s8 = strings.TrimPrefix(command, "ATS8=")
+		answer = "\r\nOK\r\n"
+	case command == "ATS8?" && !special && !m.forgets:
+		answer = "\r\n" + m.s8 + "\r\n\r\nOK\r\n"
 	case command == "ATS2=255" && !special:
 		m.guarded = true
 		answer = "\r\nOK\r\n"

@@ -1,0 +1,150 @@
+package port
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+
+	"rashost/hardware"
+	"rashost/port/modem"
+)
+
+// countersign is a number that a modem is given on hook and asked for after a call, on a line whose DCD does not show calls. A caller who is
+// still there sees the question and can type OK, but does not know the number.
+type countersign struct {
+	number int  // in signRegister; 0 for none
+	kept   bool // the modem has shown that it keeps such a number; until the device goes
+	tried  bool // it was given one; until the device goes
+	asked  bool // the answer is awaited
+	heard  int  // what was said since then; -1 for nothing
+	wrong  bool // the answer after the last call was not the number: nothing that comes is believed before it is
+}
+
+// signRegister is the length of the comma in a dial string: every family has it, it takes 0 to 255, and who answers calls does not dial.
+const signRegister = 8
+
+// The numbers that are given: none is a factory's, and all have three digits, as no numeric OK has.
+const signLeast, signMost = 100, 250
+
+// registerAnswer is how a modem shows a register.
+var registerAnswer = regexp.MustCompile(`^(?:S?0*8 ?[=:] ?)?([0-9]{3})$`)
+
+// blind says that DCD does not show whether the modem is in a call.
+func (l *line) blind() bool {
+	if l.cfg.direct() {
+		return false
+	}
+	_, readable := l.readDCD()
+	return l.mode() == CarrierIgnore || !readable || l.dcd.told
+}
+
+// takesSign says that a number is of use. A modem that resets itself when DTR drops would forget it.
+func (l *line) takesSign() bool { return l.blind() && l.cfg.Profile.DTR != hardware.DTRReset }
+
+// wantsSign says that it has turned out to be of use since the set-up.
+func (l *line) wantsSign() bool { return !l.countersign.tried && l.takesSign() }
+
+// giveSign are the commands that give the modem a new number.
+func (l *line) giveSign() []modem.Step {
+	t := &l.countersign
+	t.number, t.asked, t.wrong = 0, false, false
+	if !l.takesSign() {
+		return nil
+	}
+	t.tried = true
+	t.number = signLeast + rand.N(signMost-signLeast+1)
+	return []modem.Step{{Send: fmt.Sprintf("ATS%d=%d", signRegister, t.number), Optional: true, Timeout: probeTime}}
+}
+
+// ask begins the question.
+func (t *countersign) ask() modem.Step {
+	t.asked, t.heard = true, -1
+	return modem.Step{Send: fmt.Sprintf("ATS%d?", signRegister), Optional: true, Timeout: probeTime}
+}
+
+// line takes a line that the modem says, and says whether it answers the question.
+func (t *countersign) line(text string) bool {
+	m := registerAnswer.FindStringSubmatch(text)
+	if !t.asked || m == nil {
+		return false
+	}
+	t.heard, _ = strconv.Atoi(m[1])
+	return true
+}
+
+// over ends the question, and says whether the number was right.
+func (t *countersign) over() bool {
+	t.asked = false
+	return t.heard == t.number
+}
+
+// checkSign begins the question that ends the set-up: does the modem keep the number? It says whether there is one. While a caller waits
+// nothing is asked.
+func (l *line) checkSign() bool {
+	t := &l.countersign
+	if t.number == 0 || t.kept {
+		return false
+	}
+	if l.rings > 0 {
+		t.number = 0
+		return false
+	}
+	l.startScript([]modem.Step{t.ask()})
+	return true
+}
+
+// signOver ends a question in the set-up, before it or behind it.
+func (l *line) signOver() {
+	t := &l.countersign
+	switch {
+	case !t.wrong:
+		if t.kept = t.over(); !t.kept {
+			t.number = 0
+		}
+		l.readBackSetUp()
+	case l.signKnown():
+		l.beginSetUp()
+	default:
+		l.post(evFailed, signWrong)
+	}
+}
+
+// signFirst begins the set-up of a line whose modem gave a wrong number: nothing else is sent before it gives the right one. After a
+// quarantine it is believed again, or a modem that was switched off in a call would never come back.
+func (l *line) signFirst() bool {
+	t := &l.countersign
+	if !t.wrong || l.retest || t.number == 0 {
+		return false
+	}
+	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}, t.ask()})
+	return true
+}
+
+// signKnown says whether the modem gave the right number, where it was asked. What gave a wrong one may be a caller who is still there: a
+// line that does not get rid of him goes to quarantine at once, instead of letting him guess on.
+func (l *line) signKnown() bool {
+	t := &l.countersign
+	if !t.asked || t.over() {
+		t.wrong = false
+		return true
+	}
+	t.wrong = true
+	return false
+}
+
+// signWrong is what to say then.
+const signWrong = "it is not the modem that answers, or it was reset: it does not know the number it was given; a caller may still be there"
+
+// proof are the commands that show that the modem has hung up: AT, and where DCD showed nothing of the call the number as well, behind a
+// hang-up by command, since a modem may keep its call in command mode.
+func (l *line) proof() []modem.Step {
+	steps := []modem.Step{{Send: "AT", Timeout: probeTime}}
+	if !l.hang.unseen || l.countersign.number == 0 {
+		return steps
+	}
+	if command := l.cfg.Profile.Hangup.Command; command != "" && !l.hang.escaped {
+		steps = append(steps, modem.Step{Send: command, Optional: true, Timeout: probeTime})
+	}
+	return append(steps, l.countersign.ask())
+}
