@@ -71,7 +71,8 @@ func (l *line) hangUp(o occurrence) {
 		_ = l.tty.dev.Flush(In)
 		l.split.Reset()
 		l.hang.dcd = l.dcd.usable
-		l.hang.unseen = !l.cfg.direct() && l.call != nil && l.call.connected && !(l.dcd.tells && (l.dcd.usable || l.mode() == CarrierRequired))
+		shown := l.dcd.tells && (l.dcd.usable || l.mode() == CarrierRequired)
+		l.hang.unseen = !shown && !l.cfg.direct() && l.call != nil && l.call.connected
 		l.hang.onHook = o.ev == evCarrierLost || o.ev == evNoConnect || l.hang.dcd && !l.inCall()
 	}
 	if !l.lent {
