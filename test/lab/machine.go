@@ -61,7 +61,9 @@ func Boot(image *Image, h Hardware, log func(format string, args ...any)) (_ *Ma
 			m.Close()
 		}
 	}()
-	lines, err := m.lines()
+	const firstFile = 3 // of ExtraFiles, in the new process
+	const ownFiles = 4  // before those of the lines
+	lines, ends, err := m.lines(firstFile + ownFiles)
 	if err != nil {
 		return nil, err
 	}
@@ -83,13 +85,12 @@ func Boot(image *Image, h Hardware, log func(format string, args ...any)) (_ *Ma
 	defer qmpEnd.Close()
 	m.agent = rpc.NewClientWithCodec(jsonrpc.NewClientCodec(agentConn))
 
-	const firstFile = 3 // of ExtraFiles, in the new process
 	m.qemu = exec.Command("qemu-system-x86_64", slices.Concat(base(image), []string{
 		"-initrd", fmt.Sprint("/proc/self/fd/", firstFile+1),
 		"-chardev", fmt.Sprint("socket,id=agent,fd=", firstFile+2), "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=lab",
 		"-chardev", fmt.Sprint("socket,id=qmp,fd=", firstFile+3), "-mon", "chardev=qmp,mode=control",
 	}, lines)...)
-	m.qemu.ExtraFiles = []*os.File{m.Exchange.Signals(), initrd, agentEnd, qmpEnd}
+	m.qemu.ExtraFiles = append([]*os.File{m.Exchange.Signals(), initrd, agentEnd, qmpEnd}, ends...)
 	m.qemu.Env = append(os.Environ(), "LD_PRELOAD="+image.signals, fmt.Sprint("LAB_SIGNALS=", firstFile))
 	m.qemu.Stdout, m.qemu.Stderr = &m.console, &m.console
 	m.qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
@@ -121,8 +122,9 @@ func base(image *Image) []string {
 	}
 }
 
-// lines makes the lines of the exchange, and returns QEMU's arguments for them.
-func (m *Machine) lines() (args []string, err error) {
+// lines makes the lines of the exchange, and returns QEMU's arguments for them, and its ends of them, whose file descriptors there will
+// be fd and on.
+func (m *Machine) lines(fd int) (args []string, ends []*os.File, err error) {
 	var chardevs []string
 	add := func(id, number string, wire bool) {
 		if err != nil {
@@ -135,7 +137,9 @@ func (m *Machine) lines() (args []string, err error) {
 			l, err = m.Exchange.Modem(number, modemsim.Options{Timing: timing()})
 		}
 		if err == nil {
-			args = append(args, "-chardev", "serial,id="+id+",path="+l.Path)
+			args = append(args, "-add-fd", fmt.Sprintf("fd=%d,set=%d", fd+len(ends), len(ends)),
+				"-chardev", fmt.Sprintf("serial,id=%s,path=/dev/fdset/%d", id, len(ends)))
+			ends = append(ends, l.Computer())
 			chardevs = append(chardevs, id)
 		}
 	}
@@ -161,7 +165,7 @@ func (m *Machine) lines() (args []string, err error) {
 		add(adapter(i), usbNumber(i), false)
 		args = append(args, "-device", fmt.Sprintf("usb-serial,id=%s,chardev=%s,serial=MODEM%d", adapter(i), adapter(i), i))
 	}
-	return args, err
+	return args, ends, err
 }
 
 // timing has the delays of the modems: short ones, but none is nothing.

@@ -1,4 +1,4 @@
-// Package exchange is the telephone exchange of the laboratory: virtual modems on ptys whose control signals are real for QEMU, which
+// Package exchange is the telephone exchange of the laboratory: virtual modems on sockets whose control signals are real for QEMU, which
 // signals.so lets see them, and numbers that they can call each other by. A line may also be a bare wire, for direct lines.
 package exchange
 
@@ -17,16 +17,16 @@ import (
 	"rashost/port/modemsim"
 )
 
-// The shared memory has a record for each pty number, of these uint32 fields in the machine's order; signals.c has the same.
+// The shared memory has a record for each line, of these uint32 fields in the machine's order; signals.c has the same.
 const (
-	fieldUsed = iota * 4
+	fieldInode = iota * 4
 	fieldDCE
 	fieldDTE
 	fieldBreaks
 	fieldFrame
 	fieldDrops
 	recordSize = 32
-	records    = 4096
+	records    = 256
 )
 
 // look is how often the exchange looks at DTR. QEMU's UART looks at our signals every 10 ms.
@@ -77,8 +77,8 @@ func (x *Exchange) Close() error {
 	x.cancel()
 	x.mu.Lock()
 	for _, l := range x.lines {
-		l.pty.Close()
-		l.host.Close()
+		l.modem.Close()
+		l.computer.Close()
 	}
 	x.mu.Unlock()
 	x.tasks.Wait()
@@ -97,7 +97,6 @@ func (x *Exchange) Modem(number string, o modemsim.Options) (*Line, error) {
 	l.Modem = modemsim.New(o)
 	l.Modem.SetDTR(false)
 	l.set(l.Modem.Signals())
-	x.add(l)
 	x.tasks.Go(func() {
 		if err := l.Modem.Run(x.ctx, modemEnd{l}); err != nil && x.ctx.Err() == nil {
 			x.log("%s the modem ended: %v", number, err)
@@ -111,7 +110,6 @@ func (x *Exchange) Wire(name string) (*Line, error) {
 	l, err := x.line(name)
 	if err == nil {
 		l.Set(modemsim.Signals{CTS: true})
-		x.add(l)
 	}
 	return l, err
 }
@@ -123,32 +121,45 @@ func (x *Exchange) Line(number string) *Line {
 	return x.lines[number]
 }
 
-func (x *Exchange) add(l *Line) {
+// line makes a line with its record.
+func (x *Exchange) line(number string) (*Line, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.lines[l.Number] = l
+	if len(x.lines) >= records {
+		return nil, fmt.Errorf("%s: more than %d lines", number, records)
+	}
+	l := &Line{Number: number, x: x, at: int64(len(x.lines)) * recordSize}
+	var inode uint32
+	var err error
+	if l.modem, l.computer, inode, err = wire(); err != nil {
+		return nil, err
+	}
+	l.write(fieldInode, inode)
+	x.lines[number] = l
+	return l, nil
 }
 
-// line makes a pty with its record.
-func (x *Exchange) line(number string) (*Line, error) {
-	pty, err := modemsim.OpenPTY()
+// buffer is about what is under way in one direction of a line, in bytes with what the kernel needs for each piece.
+const buffer = 16 << 10
+
+// wire returns the two ends of a line, and the inode of the computer's. They are sockets, not a pty, because nobody else can open a socket: a pty has a name, which was
+// perhaps another's just now, and whoever still waits for that device would talk to our modem.
+func wire() (modem, computer *os.File, inode uint32, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, 0, os.NewSyscallError("socketpair", err)
 	}
-	l := &Line{Number: number, Path: pty.Path, pty: pty, x: x}
-	var n int64
-	if _, err := fmt.Sscanf(pty.Path, "/dev/pts/%d", &n); err != nil || n >= records {
-		pty.Close()
-		return nil, fmt.Errorf("%s: not a pty below %d: %w", pty.Path, records, err)
+	for _, fd := range fds {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, buffer) // it only bounds what is lost
 	}
-	l.at = n * recordSize
-	// Kept open, so that the modem sees no hang-up but DTR's.
-	if l.host, err = os.OpenFile(pty.Path, os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
-		pty.Close()
-		return nil, err
+	modem, computer = os.NewFile(uintptr(fds[0]), "modem"), os.NewFile(uintptr(fds[1]), "computer")
+	var stat unix.Stat_t
+	if err := unix.Fstat(fds[1], &stat); err != nil {
+		modem.Close()
+		computer.Close()
+		return nil, nil, 0, os.NewSyscallError("fstat", err)
 	}
-	l.write(fieldUsed, 1)
-	return l, nil
+	return modem, computer, uint32(stat.Ino), nil
 }
 
 // watch tells each modem its DTR.

@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -34,15 +36,10 @@ type computer struct {
 	l *Line
 }
 
-// attach opens the line's tty and raises DTR and RTS.
+// attach takes the computer's end of the line and raises DTR and RTS.
 func attach(t *testing.T, l *Line) *computer {
 	t.Helper()
-	f, err := os.OpenFile(l.Path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	c := &computer{f, t, l}
+	c := &computer{l.Computer(), t, l}
 	c.dte(unix.TIOCM_DTR | unix.TIOCM_RTS)
 	return c
 }
@@ -193,6 +190,29 @@ func TestWire(t *testing.T) {
 	}
 	if x.Line("1001") != l || x.Line("1002") != nil {
 		t.Error("the wrong line")
+	}
+}
+
+// Nobody else can open a line, as they could a pty whose number was theirs before.
+func TestALineHasNoName(t *testing.T) {
+	l, err := newExchange(t).Modem("1001", modemsim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range []*os.File{l.modem, l.computer} {
+		raw, err := end.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = raw.Control(func(fd uintptr) {
+			again, err := unix.Open(fmt.Sprint("/proc/self/fd/", fd), unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+			if err == nil {
+				unix.Close(again)
+			}
+			if !errors.Is(err, unix.ENXIO) {
+				t.Errorf("the %s's end was opened: %v", end.Name(), err)
+			}
+		})
 	}
 }
 

@@ -16,16 +16,13 @@ import (
 // Line is one line of the exchange.
 type Line struct {
 	Number string
-	// Path is the tty for QEMU's "-chardev serial".
-	Path string
 	// Modem is nil on a wire.
 	Modem *modemsim.Modem
 
-	x    *Exchange
-	pty  *modemsim.PTY
-	host *os.File
-	at   int64 // of its record
-	last DTE   // look's
+	x               *Exchange
+	modem, computer *os.File // the two ends; the computer's stays open, so that the modem sees no hang-up but DTR's
+	at              int64    // of its record
+	last            DTE      // look's
 
 	sent, received atomic.Int64 // bytes to and from the computer
 
@@ -42,6 +39,9 @@ type DTE struct {
 	Frame string
 }
 
+// Computer is the end for QEMU's "-chardev serial". It belongs to the exchange.
+func (l *Line) Computer() *os.File { return l.computer }
+
 // DTE returns what the computer does with the line now.
 func (l *Line) DTE() DTE {
 	bits := l.read(fieldDTE)
@@ -52,13 +52,13 @@ func (l *Line) DTE() DTE {
 func (l *Line) Set(s modemsim.Signals) { l.set(s) }
 
 // Read reads what the computer sends on a wire.
-func (l *Line) Read(p []byte) (int, error) { return l.pty.Read(p) }
+func (l *Line) Read(p []byte) (int, error) { return l.modem.Read(p) }
 
 // Write sends to the computer on a wire.
-func (l *Line) Write(p []byte) (int, error) { return l.pty.Write(p) }
+func (l *Line) Write(p []byte) (int, error) { return l.modem.Write(p) }
 
 // SetReadDeadline limits Read on a wire.
-func (l *Line) SetReadDeadline(t time.Time) error { return l.pty.SetReadDeadline(t) }
+func (l *Line) SetReadDeadline(t time.Time) error { return l.modem.SetReadDeadline(t) }
 
 // Dial calls the line's modem from outside.
 func (l *Line) Dial(ctx context.Context, o modemsim.DialOptions) (*modemsim.FarCall, error) {
@@ -115,17 +115,22 @@ func (l *Line) write(field int64, v uint32) {
 	_, _ = l.x.shared.WriteAt(b[:], l.at+field) // it is memory
 }
 
-// modemEnd is the pty as a modem has it: what is sent while the computer has closed its port is lost, as without a UART's listener.
+// modemEnd is the line as a modem has it: what is sent while the computer has closed its port is lost, as without a UART's listener.
 type modemEnd struct{ l *Line }
 
-func (e modemEnd) Read(p []byte) (int, error)         { return e.l.pty.Read(p) }
-func (e modemEnd) Close() error                       { return e.l.pty.Close() }
-func (e modemEnd) SetWriteDeadline(t time.Time) error { return e.l.pty.SetWriteDeadline(t) }
+func (e modemEnd) Close() error                       { return e.l.modem.Close() }
+func (e modemEnd) SetWriteDeadline(t time.Time) error { return e.l.modem.SetWriteDeadline(t) }
+func (e modemEnd) Read(p []byte) (int, error) {
+	n, err := e.l.modem.Read(p)
+	e.l.received.Add(int64(n))
+	e.l.x.trace("%s %6d from the computer: %q", e.l.Number, n, p[:n])
+	return n, err
+}
 func (e modemEnd) Write(p []byte) (int, error) {
 	if e.l.read(fieldDTE) == 0 {
 		return len(p), nil
 	}
-	n, err := e.l.pty.Write(p)
+	n, err := e.l.modem.Write(p)
 	e.l.sent.Add(int64(n))
 	e.l.x.trace("%s %6d to the computer: %q", e.l.Number, n, p[:n])
 	return n, err

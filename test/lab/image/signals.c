@@ -1,6 +1,6 @@
-/* Preloaded into QEMU, it gives the tty behind a "-chardev serial" the control signals that a pty lacks. QEMU hands the UART's MCR on
- * by TIOCMSET and asks for its MSR by TIOCMGET; a pty refuses both. Here they end in memory that the exchange shares, file descriptor
- * $LAB_SIGNALS: one record for each pty, at its number. A pty whose record is not in use is left alone. */
+/* Preloaded into QEMU, it makes a tty with control signals of the socket behind a "-chardev serial". QEMU hands the UART's MCR on by
+ * TIOCMSET and asks for its MSR by TIOCMGET. Here they end in memory that the exchange shares, file descriptor $LAB_SIGNALS: one record
+ * for each line, with the inode of its socket. Everything else is left alone. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 struct record { /* exchange.go has the same */
-	_Atomic uint32_t used;   /* by the exchange: 1 when the pty is a line */
+	_Atomic uint32_t inode;  /* by the exchange: the socket; 0 in the first record that is not in use */
 	_Atomic uint32_t dce;    /* by the exchange: TIOCM_CTS, _DSR, _CAR, _RNG */
 	_Atomic uint32_t dte;    /* by QEMU: TIOCM_DTR, _RTS */
 	_Atomic uint32_t breaks; /* by QEMU: how many it sent */
@@ -28,7 +28,7 @@ struct record { /* exchange.go has the same */
 #define DTE (TIOCM_DTR | TIOCM_RTS)
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-/* find returns the record of the pty that fd is, NULL for anything else. */
+/* find returns the record of the line that fd is, NULL for anything else. */
 static struct record *find(int fd)
 {
 	static struct record *table;
@@ -44,16 +44,13 @@ static struct record *find(int fd)
 		size = st.st_size / sizeof *table;
 		table = p;
 	}
-	char link[32], path[64];
-	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-	ssize_t n = readlink(link, path, sizeof path - 1);
-	if (n <= 0)
+	struct stat st;
+	if (fstat(fd, &st) || !S_ISSOCK(st.st_mode))
 		return NULL;
-	path[n] = 0;
-	long number;
-	if (sscanf(path, "/dev/pts/%ld", &number) != 1 || number < 0 || number >= size || !table[number].used)
-		return NULL;
-	return &table[number];
+	for (long i = 0; i < size && table[i].inode; i++)
+		if (table[i].inode == (uint32_t)st.st_ino)
+			return &table[i];
+	return NULL;
 }
 
 static void set(struct record *r, uint32_t on)
@@ -100,7 +97,8 @@ int tcsendbreak(int fd, int duration)
 int tcsetattr(int fd, int when, const struct termios *t)
 {
 	struct record *r = find(fd);
-	if (r)
-		r->cflag = t->c_cflag;
-	return REAL(tcsetattr)(fd, when, t);
+	if (!r)
+		return REAL(tcsetattr)(fd, when, t);
+	r->cflag = t->c_cflag;
+	return 0;
 }
