@@ -66,12 +66,14 @@ func unplugWhileListening(t *testing.T, d *daemon) {
 }
 
 func unplugInDialog(t *testing.T, d *daemon) {
+	d.wantState("dialog", "listening")
 	r := call(t, d.m.Exchange.Line(usbNumber(2)), modemsim.DialOptions{})
 	r.expect("login: ")
 	d.unplugged("dialog", r, 2)
 }
 
 func unplugInSession(t *testing.T, d *daemon) {
+	d.wantState("session", "listening")
 	r := call(t, d.m.Exchange.Line(usbNumber(3)), modemsim.DialOptions{})
 	r.login()
 	d.unplugged("session", r, 3)
@@ -92,6 +94,7 @@ func (d *daemon) unplugged(name string, r *robot, usb int) {
 // Somebody keeps the old device open, so the adapter comes back under another number. Its lasting name leads there.
 func replugUnderAnotherNumber(t *testing.T, d *daemon) {
 	m, before := d.m, node(t, d.m, 4)
+	d.wantState("number", "listening")
 	r := call(t, m.Exchange.Line(usbNumber(4)), modemsim.DialOptions{})
 	r.login()
 	var keeper int

@@ -142,8 +142,8 @@ func (x *Exchange) line(number string) (*Line, error) {
 // buffer is about what is under way in one direction of a line, in bytes with what the kernel needs for each piece.
 const buffer = 16 << 10
 
-// wire returns the two ends of a line, and the inode of the computer's. They are sockets, not a pty, because nobody else can open a socket: a pty has a name, which was
-// perhaps another's just now, and whoever still waits for that device would talk to our modem.
+// wire returns the two ends of a line, and the inode of the computer's. They are sockets, not a pty, because nobody else can open a
+// socket. A pty has a name, which was perhaps another's just now: a host that still waits for that device would talk to our modem.
 func wire() (modem, computer *os.File, inode uint32, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
