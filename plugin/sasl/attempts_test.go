@@ -1,6 +1,9 @@
 package sasl
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -8,6 +11,7 @@ import (
 
 	"rashost/dialog"
 	"rashost/plugin"
+	"rashost/plugin/sasl/exchange"
 	"rashost/plugin/users"
 )
 
@@ -193,5 +197,63 @@ func TestTemporaryFailuresDoNotCount(t *testing.T) {
 		}
 		c.say("AUTH PLAIN " + b64("\x00alice\x00sesame") + "\r\n")
 		c.ends(plugin.Success, "Alice")
+	})
+}
+
+// A right one-time password of a locked account is refused like a wrong one, with one judgement, and is not used up: the challenge stays.
+func TestLockoutUsesNoOneTimePassword(t *testing.T) {
+	p, _ := realPlugin(t, allOf)
+	j := &judges{}
+	p.lockout = j
+	challenge := func(say func(line string) string) string {
+		say("AUTH OTP")
+		data, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(say(b64("\x00alice")), "+ "))
+		return string(data)
+	}
+	converse(t, p, func(say func(line string) string, _ func() string) {
+		before := challenge(say)
+		var n int
+		var seed string
+		if _, err := fmt.Sscanf(before, "otp-md5 %d %s ext", &n, &seed); err != nil {
+			t.Fatalf("challenge %q: %v", before, err)
+		}
+		value, err := users.OTPStart("md5", seed, []byte(passPhrase), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := say(b64("hex:" + hex.EncodeToString(value))); got != "-ERR [AUTH] Access denied." {
+			t.Errorf("answered %q", got)
+		}
+		if len(j.asked) != 1 || !j.asked[0] {
+			t.Errorf("lock-out was asked %v", j.asked)
+		}
+		if after := challenge(say); after != before {
+			t.Errorf("the challenge was %q and is %q", before, after)
+		}
+	})
+}
+
+// What stands where a mechanism belongs may be a password.
+func TestUnknownMechanismIsNotLogged(t *testing.T) {
+	bubble(t, everything, nil, func(r *rig) {
+		r.newExchange = func(plugin.Call, string, func() bool) (exchanger, error) { return exchange.New(exchange.Config{}), nil }
+		c := r.dial("")
+		c.say("AUTH hunter2password\r\n")
+		c.leaves()
+		if text := r.log.String(); strings.Contains(strings.ToLower(text), "hunter2") || !strings.Contains(text, "mechanism=(unknown)") {
+			t.Errorf("log: %s", text)
+		}
+	})
+}
+
+// PASS takes everything behind the first blank, blanks at the end too.
+func TestPasswordKeepsItsBlanks(t *testing.T) {
+	bubble(t, everything, nil, func(r *rig) {
+		c := r.dial("")
+		c.say("USER alice \r\nPASS  sesame  \r\n")
+		c.leaves()
+		if len(r.starts) != 1 || r.starts[0].initial != "\x00alice\x00 sesame  " {
+			t.Errorf("the exchange got %+v", r.starts)
+		}
 	})
 }

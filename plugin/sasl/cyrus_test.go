@@ -29,7 +29,7 @@ func TestCyrusSampleClient(t *testing.T) {
 	for _, mechanism := range []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"} {
 		for _, password := range []string{secret, "wrong"} {
 			t.Run(mechanism+" "+password, func(t *testing.T) {
-				x, err := p.newExchange(plugin.Call{Line: "modem1", Trusted: true}, "pop")
+				x, err := p.newExchange(plugin.Call{Line: "modem1", Trusted: true}, "pop", nil)
 				if err != nil {
 					t.Fatal(err)
 				}

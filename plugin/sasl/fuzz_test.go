@@ -122,7 +122,7 @@ func fuzzPlugin(t testing.TB, profile string) *Plugin {
 		Name: "alice", Hash: "some", Secret: fuzzSecret, SCRAM: map[string]users.SCRAMKeys{"SCRAM-SHA-256": keys}, Digest: []users.DigestKey{digest},
 		OTP: &users.OTP{Algorithm: "md5", Seed: "ab12345", Sequence: 100, Last: []byte(fuzzSecret)[:8]},
 	}}
-	p.newExchange = func(call plugin.Call, service string) (exchanger, error) {
+	p.newExchange = func(call plugin.Call, service string, allowed func() bool) (exchanger, error) {
 		return exchange.New(exchange.Config{
 			Accounts: accounts, Passwords: equal{}, FakeKey: make([]byte, 32), Mechanisms: o.Mechanisms, Realm: o.Realm, Service: service, Trusted: call.Trusted,
 		}), nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"rashost/plugin"
@@ -16,9 +17,9 @@ import (
 func (s *session) begin(mechanism string, initial []byte) (string, state) {
 	s.heard = true
 	s.drop()
-	s.mechanism = mechanism
+	s.mechanism, s.counted = mechanism, false
 	var err error
-	if s.exchange, err = s.plugin.newExchange(s.call, s.wire.service); err != nil {
+	if s.exchange, err = s.plugin.newExchange(s.call, s.wire.service, s.unlocked); err != nil {
 		return s.failed(exchange.SASL_UNAVAIL, replyTemporary, err.Error())
 	}
 	out, code, detail := s.exchange.Start(s.ctx, mechanism, initial)
@@ -98,10 +99,11 @@ func (s *session) proves(out []byte) bool {
 		s.mechanism == "DIGEST-MD5" && bytes.HasPrefix(out, []byte("rspauth="))
 }
 
-// unlocked lets lock-out judge a right answer. Where the server proves itself, that is twice, and the same both times. When the account is
-// locked out, that has counted the try, as a wrong answer is counted: it must not be judged again.
+// unlocked lets lock-out judge a right answer. Where the server proves itself or a one-time password is used up, that is twice, and the
+// same both times. When the account is locked out, that has counted the try, as a wrong answer is counted: it must not be judged again.
 func (s *session) unlocked() bool {
-	return s.plugin.lockout == nil || s.plugin.lockout.Judge(s.exchange.Name(), s.call.Line, true)
+	s.counted = s.plugin.lockout != nil && !s.plugin.lockout.Judge(s.exchange.Name(), s.call.Line, true)
+	return !s.counted
 }
 
 // grant lets the caller in.
@@ -120,7 +122,7 @@ func (s *session) grant() (string, state) {
 
 // failed ends an exchange that came to nothing. Lock-out counts it, unless the fault is ours.
 func (s *session) failed(code exchange.Code, what reply, detail string) (string, state) {
-	if name := s.claimed(); name != "" && what != replyTemporary && s.plugin.lockout != nil {
+	if name := s.claimed(); name != "" && what != replyTemporary && s.plugin.lockout != nil && !s.counted {
 		s.plugin.lockout.Judge(name, s.call.Line, false)
 	}
 	return s.refused(code, what, detail)
@@ -154,11 +156,15 @@ func (s *session) record(code exchange.Code, detail string) {
 	if s.name != "" && s.plugin.KnownUser(s.name) {
 		name = s.name
 	}
+	mechanism := "(unknown)" // so may what stands in a mechanism's place
+	if slices.Contains(exchange.Mechanisms(), s.mechanism) {
+		mechanism = s.mechanism
+	}
 	level := slog.LevelInfo
 	if s.unreliable {
 		level = slog.LevelError
 	}
-	s.log.Log(s.ctx, level, "sasl login failed", "mechanism", clip(s.mechanism), "user", name,
+	s.log.Log(s.ctx, level, "sasl login failed", "mechanism", mechanism, "user", name,
 		"code", fmt.Sprintf("%v (%d)", code, int(code)), "detail", detail[:min(len(detail), maxDetail)])
 }
 

@@ -75,7 +75,7 @@ func TestEveryMechanismStarts(t *testing.T) {
 		t.Fatalf("the exchange has %v", exchange.Mechanisms())
 	}
 	for _, m := range p.options.Mechanisms {
-		x, err := p.newExchange(plugin.Call{Line: "modem1", CallerID: number, Trusted: true}, "pop")
+		x, err := p.newExchange(plugin.Call{Line: "modem1", CallerID: number, Trusted: true}, "pop", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestNewWritesNothing(t *testing.T) {
 	if again, _ := fake.get(); err != nil || len(key) == 0 || string(again) != string(key) {
 		t.Errorf("%x, then %x, %v", key, again, err)
 	}
-	if x, err := p.newExchange(plugin.Call{}, "pop"); err != nil || x == nil {
+	if x, err := p.newExchange(plugin.Call{}, "pop", nil); err != nil || x == nil {
 		t.Errorf("%v", err)
 	}
 }

@@ -211,7 +211,7 @@ func bubble(t *testing.T, options string, edit func(s *plugin.Setup), f func(r *
 		}
 		r := &rig{Plugin: p, t: t, setup: s, log: log, host: dialog.New(nil), call: plugin.Call{ID: "1", Line: "modem1", Trusted: true}}
 		p.users = nobody{}
-		p.newExchange = func(plugin.Call, string) (exchanger, error) {
+		p.newExchange = func(plugin.Call, string, func() bool) (exchanger, error) {
 			if r.broken != nil {
 				return nil, r.broken
 			}

@@ -46,8 +46,8 @@ type Plugin struct {
 	users      accounts
 	attemptLog attemptLog
 	lockout    lockout // nil: off
-	// newExchange makes what negotiates one login on a line, service being "pop" or "smtp".
-	newExchange func(call plugin.Call, service string) (exchanger, error)
+	// newExchange makes what negotiates one login on a line, service being "pop" or "smtp". allowed is exchange.Config's.
+	newExchange func(call plugin.Call, service string, allowed func() bool) (exchanger, error)
 }
 
 // Needs says for `rashost user` which user file the options name and what the mechanisms need of every user. Error: options that New
@@ -154,13 +154,13 @@ func (p *Plugin) open(s plugin.Setup, hashes func() (*users.Hashes, error)) erro
 		}
 	}
 	fake := fakeKey{dir: s.StateDir}
-	p.newExchange = func(call plugin.Call, service string) (exchanger, error) {
+	p.newExchange = func(call plugin.Call, service string, allowed func() bool) (exchanger, error) {
 		c := config
 		var err error
 		if c.FakeKey, err = fake.get(); err != nil {
 			return nil, err
 		}
-		c.Service, c.CallerID, c.Trusted = service, call.CallerID, call.Trusted
+		c.Service, c.CallerID, c.Trusted, c.Allowed = service, call.CallerID, call.Trusted, allowed
 		return exchange.New(c), nil
 	}
 	return nil

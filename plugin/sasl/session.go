@@ -52,6 +52,7 @@ type session struct {
 	shown      int       // bytes of the line that the echo has shown
 	exchange   exchanger // nil: none is going on
 	mechanism  string
+	counted    bool   // lock-out has refused the try and counted it
 	name       string // claimed last, "" when that is not a valid name
 	identity   string // who was let in
 	unreliable bool   // the last attempt failed for a reason that is ours

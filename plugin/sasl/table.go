@@ -100,10 +100,13 @@ func find(in state, as protocol, line []byte, fault error) (row, []byte) {
 	panic("unreachable: every state has a row for any line")
 }
 
-// command splits a line into its first word, in capitals, and the rest.
+// command splits a line into its first word, in capitals, and the rest. Blanks at its end are no part of it, but of a password.
 func command(line []byte) (word string, arg []byte) {
-	first, arg, _ := bytes.Cut(bytes.TrimRight(line, " "), []byte(" "))
-	return strings.ToUpper(string(first[:min(len(first), longestWord)])), arg
+	first, arg, _ := bytes.Cut(line, []byte(" "))
+	if word = strings.ToUpper(string(first[:min(len(first), longestWord)])); word != "PASS" {
+		arg = bytes.TrimRight(arg, " ")
+	}
+	return word, arg
 }
 
 // longestWord is longer than any command; what a longer word ends with does not matter.

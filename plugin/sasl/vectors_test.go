@@ -47,7 +47,7 @@ func (x *rfc5034) Close()                   {}
 // RFC 5034, section 6, byte by byte as printed. That the exchange computes these messages is tested there.
 func TestRFC5034Dialog(t *testing.T) {
 	bubble(t, "mechanisms: [DIGEST-MD5]\n", nil, func(r *rig) {
-		r.newExchange = func(plugin.Call, string) (exchanger, error) { return &rfc5034{t: r.t}, nil }
+		r.newExchange = func(plugin.Call, string, func() bool) (exchanger, error) { return &rfc5034{t: r.t}, nil }
 		c := r.dial("")
 		c.expect(helloPOP3)
 		c.talk(`

@@ -47,6 +47,9 @@ type Config struct {
 	Passwords Passwords
 	// Rehash is told of a user whose password was right, by Renew; nil for nobody.
 	Rehash func(ctx context.Context, a users.Account, secret []byte)
+	// Allowed is asked about a client whose one-time password was right before that is used up, and says whether it may get in, such as for
+	// lock-out; SASL_BADAUTH if not. Nil lets it. The other mechanisms use nothing up: whoever runs the exchange asks after them.
+	Allowed func() bool
 	// FakeKey makes what a name that is nobody's is told, the same every time (users.FakeKey). Required, at least 16 bytes.
 	FakeKey []byte
 	// Mechanisms are those that are enabled; none when empty.

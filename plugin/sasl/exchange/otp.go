@@ -111,6 +111,9 @@ func (o *otp) response(ctx context.Context, in []byte) ([]byte, Code, string) {
 	if code != SASL_OK {
 		return nil, code, detail
 	}
+	if allowed := o.x.config.Allowed; allowed != nil && !allowed() {
+		return nil, SASL_BADAUTH, "not allowed"
+	}
 	switch err := o.x.config.Accounts.UpdateOTP(ctx, o.who.account.Name, o.before, next); {
 	case errors.Is(err, users.ErrChanged) || errors.Is(err, users.ErrNoUser):
 		return nil, SASL_BADAUTH, "another login or command was first: " + err.Error()
