@@ -56,6 +56,7 @@ type pluginTry struct {
 	command                 []string
 	goodScript, badScript   caller.Script
 	passed, failed, skipped int
+	unread                  context.CancelCauseFunc // ends the test
 }
 
 func newPluginCommand(a *app) *cobra.Command {
@@ -264,8 +265,12 @@ func (t *pluginTry) check(ctx context.Context, c *config.Config, name, dir strin
 	if t.verbose {
 		log = newLogger(t.app.stderr, "debug", "text")
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	ctx, t.unread = context.WithCancelCause(ctx)
+	defer t.unread(nil)
+	signal.Ignore(syscall.SIGPIPE) // nobody reads the output any more: report notices, and everything is cleaned up
+	defer signal.Reset(syscall.SIGPIPE)
 	m := &maker{name: name, config: c, table: pluginTable(), log: log}
 	first, err := m.make()
 	if err != nil {
@@ -368,7 +373,7 @@ func (t *pluginTry) report(r plugintest.Result) {
 	}
 	if !t.asJSON {
 		for line := range strings.Lines(r.String()) {
-			fmt.Fprintln(t.app.stdout, onScreen(strings.TrimSuffix(line, "\n")))
+			t.print(onScreen(strings.TrimSuffix(line, "\n")) + "\n")
 		}
 		return
 	}
@@ -380,5 +385,12 @@ func (t *pluginTry) report(r plugintest.Result) {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v) // strings only
-	_, _ = t.app.stdout.Write(b.Bytes())
+	t.print(b.String())
+}
+
+// print writes a part of the report. When it can't, the rest of the suite would be for nobody.
+func (t *pluginTry) print(text string) {
+	if _, err := io.WriteString(t.app.stdout, text); err != nil {
+		t.unread(err)
+	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -264,29 +265,43 @@ func TestPluginTestCommand(t *testing.T) {
 			t.Errorf("exit %d\n%s%s", r.code, r.out, r.stderr)
 		}
 	})
-	t.Run("is interrupted", func(t *testing.T) {
-		t.Parallel()
-		slow := h.program("slow.sh", strings.Replace(string(text), "guests=$1", "sleep 9876 & guests=$1", 1)) // leaves a child in each process
-		tmp := filepath.Join(h.dir, "tmp")
-		must(t, os.Mkdir(tmp, 0o755))
-		cmd := exec.Command(binary, append(as, slow, guests)...)
-		cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
-		var out logBuffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		must(t, cmd.Start())
-		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		eventually(t, "the first case is over", func() (bool, string) { return strings.Contains(out.String(), "pass  good"), out.String() })
-		pid := h.pluginPID(slow)
-		must(t, cmd.Process.Signal(os.Interrupt))
-		_ = cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != 130 {
-			t.Errorf("exit %d: %s", code, out.String())
-		}
-		gone(t, pid)
-		if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
-			t.Errorf("it leaves %v, %v", left, err)
-		}
-	})
+	for _, how := range []string{"interrupt", "hangup", "closed output"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			// It leaves a child in each process.
+			slow := h.program(how+".sh", strings.Replace(string(text), "guests=$1", "sleep 9876 & guests=$1", 1))
+			tmp := filepath.Join(h.dir, how)
+			must(t, os.Mkdir(tmp, 0o755))
+			cmd := exec.Command(binary, append(as, slow, guests)...)
+			cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+			var errs logBuffer
+			cmd.Stderr = &errs
+			out, err := cmd.StdoutPipe()
+			must(t, err)
+			must(t, cmd.Start())
+			t.Cleanup(func() { _ = cmd.Process.Kill() })
+			if line, err := bufio.NewReaderSize(out, 16).ReadString('\n'); err != nil || !strings.HasPrefix(line, "pass  ") {
+				t.Fatalf("%q, %v: %s", line, err, errs.String())
+			}
+			pid := h.pluginPID(slow)
+			switch how {
+			case "interrupt":
+				must(t, cmd.Process.Signal(os.Interrupt))
+			case "hangup":
+				must(t, cmd.Process.Signal(syscall.SIGHUP))
+			default:
+				must(t, out.Close())
+			}
+			_ = cmd.Wait()
+			if code := cmd.ProcessState.ExitCode(); code != 130 {
+				t.Errorf("exit %d: %s", code, errs.String())
+			}
+			gone(t, pid)
+			if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+				t.Errorf("it leaves %v, %v", left, err)
+			}
+		})
+	}
 	for text, args := range map[string][]string{
 		"name a program or a library": {"plugin", "test", "--good", good},
 		"--good is missing":           {"plugin", "test", "/bin/true"},
@@ -297,5 +312,26 @@ func TestPluginTestCommand(t *testing.T) {
 		if r := command(t, "", args...); r.code != 2 || !strings.Contains(r.stderr, text) {
 			t.Errorf("%q: exit %d, %s", args, r.code, r.stderr)
 		}
+	}
+}
+
+// TestCheckIsInterrupted: a check that waits for a plugin ends with the signal, says so, and leaves no process.
+func TestCheckIsInterrupted(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		h := newDoorman(t, doormanConf())
+		script := h.program("doorman.sh", "#!/bin/sh\nsleep 9876\n") // never says hello
+		cmd := exec.Command(binary, "-c", h.configPath(), "check")
+		var errs logBuffer
+		cmd.Stderr = &errs
+		must(t, cmd.Start())
+		t.Cleanup(func() { _ = cmd.Process.Kill() })
+		pid := h.pluginPID(script)
+		must(t, cmd.Process.Signal(sig))
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(errs.String(), "interrupted") {
+			t.Errorf("%v: exit %d: %s", sig, code, errs.String())
+		}
+		gone(t, pid)
 	}
 }
