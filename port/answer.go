@@ -66,7 +66,7 @@ func (l *line) ringStopped(o occurrence) {
 	l.missed++
 	l.dirty = true
 	l.logAt(slog.LevelInfo, "call not answered: the ringing stopped", "rings", l.rings)
-	l.rings = 0
+	l.rings, l.ids = 0, nil
 	l.listen(o)
 }
 
@@ -107,6 +107,9 @@ func (l *line) answer(o occurrence) {
 		c.step("direct line: " + o.why)
 	} else {
 		c.step(ringText(c))
+		if doubt := c.CallerID.Doubt(); doubt != "" {
+			c.step(doubt)
+		}
 	}
 	l.call = c
 	l.soon = time.Since(l.goodAt) < goodTime

@@ -78,11 +78,9 @@ func (l *line) heardRing(text string) {
 	}
 	now := time.Now()
 	if l.rings > 0 && now.Sub(l.ringAt) >= ringGap {
-		l.rings = 0 // that one gave up
+		l.rings, l.ids = 0, nil // that one gave up
 	}
-	if l.rings == 0 && now.Sub(l.idAt) >= ringGap {
-		l.ids = nil
-	}
+	l.forgetCaller(now)
 	if l.rings == 0 {
 		l.rangAt = now
 	}
@@ -98,8 +96,26 @@ func (l *line) heardRing(text string) {
 	}
 }
 
+// idGap is how long what was said of a caller counts without a RING: the slowest cadence known rings every 6 s.
+const idGap = 8 * time.Second
+
+// forgetCaller drops what is known of a caller who may have given up: that what follows is of the same one takes a RING, or before the
+// first one another line, in time.
+func (l *line) forgetCaller(now time.Time) {
+	last := l.ringAt
+	if l.rings == 0 {
+		last = l.idAt
+	}
+	if now.Sub(last) >= idGap {
+		l.ids = nil
+	}
+}
+
 // heardCallerID keeps what a line says of the caller.
 func (l *line) heardCallerID(text string) {
+	if l.rings == 0 {
+		l.forgetCaller(time.Now())
+	}
 	if l.ids == nil {
 		l.ids = &modem.CallerIDCollector{Digits: l.cfg.Profile.CallerID.Format == "digits"}
 	}

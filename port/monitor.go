@@ -90,8 +90,10 @@ func (m *monitor) line(line string) {
 	now := time.Now()
 	r := m.parse.Parse(line)
 	if now.Sub(m.last) >= ringGap {
-		m.ids.Reset()
 		m.rings = 0
+	}
+	if now.Sub(m.last) >= idGap {
+		m.ids.Reset()
 	}
 	if r.Kind == modem.Ring {
 		m.rings++

@@ -14,8 +14,8 @@ import (
 type Policy struct {
 	// Armed makes the line answer only while it is armed (ManagerOptions.Armed).
 	Armed bool
-	// RequireCallerID leaves a call unanswered of whose caller the network said nothing at all. A number that is withheld or out of area
-	// is something.
+	// RequireCallerID leaves a call unanswered of whose caller the network said nothing at all, or nothing that can be believed. A number
+	// that is withheld or out of area is something.
 	RequireCallerID bool
 	// Rules are looked at in order: the first that fits decides, and a call that none fits is not answered. None at all answers everybody.
 	Rules []CallerRule
@@ -26,16 +26,18 @@ type Policy struct {
 type CallerRule struct {
 	// Allow: the call is answered; otherwise it is not.
 	Allow bool
-	// Caller is a number pattern (see MatchNumber) or one of the words AnyCaller, WithheldCaller, AbsentCaller and OutOfAreaCaller.
+	// Caller is a number pattern (see MatchNumber) or one of the words AnyCaller, WithheldCaller, AbsentCaller, OutOfAreaCaller
+	// and UnclearCaller.
 	Caller string
 }
 
 // The words of a CallerRule. Each means what it says and nothing else: a withheld number is not absent.
 const (
-	AnyCaller       = "any"         // every call, whatever is known
+	AnyCaller       = "any"         // every call but those that are unclear
 	WithheldCaller  = "withheld"    // the caller does not want the number shown
 	AbsentCaller    = "absent"      // the network said nothing
 	OutOfAreaCaller = "out-of-area" // the network does not know the number
+	UnclearCaller   = "unclear"     // what came is no number, or contradicts itself: it could be of anybody whom another rule denies
 )
 
 // String returns the rule as the configuration writes it.
@@ -50,13 +52,15 @@ func (r CallerRule) String() string {
 func (r CallerRule) fits(id modem.CallerID) bool {
 	switch r.Caller {
 	case AnyCaller:
-		return true
+		return !unclear(id)
 	case WithheldCaller:
 		return id.Status == modem.Withheld
 	case AbsentCaller:
 		return callerStatus(id) == modem.Absent
 	case OutOfAreaCaller:
 		return id.Status == modem.OutOfArea
+	case UnclearCaller:
+		return unclear(id)
 	default:
 		return id.Status == modem.Present && MatchNumber(r.Caller, id.Number)
 	}
@@ -65,9 +69,15 @@ func (r CallerRule) fits(id modem.CallerID) bool {
 // callerStatus is what is known of the caller's number: one without a digit is none.
 func callerStatus(id modem.CallerID) modem.CallerStatus {
 	if id.Status == modem.Present && digits(id.Number) == "" {
-		return modem.Absent
+		return modem.Unreadable
 	}
 	return id.Status
+}
+
+// unclear says that something came of the caller's number which cannot be believed.
+func unclear(id modem.CallerID) bool {
+	s := callerStatus(id)
+	return s == modem.Unreadable || s == modem.Contradictory
 }
 
 // NeedsCallerID says whether an answer depends on what the network says of the caller.
@@ -77,8 +87,12 @@ func (p *Policy) NeedsCallerID() bool {
 
 // Judge says why a call is not to be answered, "" when it is.
 func (p *Policy) Judge(id modem.CallerID) string {
-	if p.RequireCallerID && callerStatus(id) == modem.Absent {
+	switch {
+	case !p.RequireCallerID:
+	case callerStatus(id) == modem.Absent:
 		return "no caller id came, and caller_id.require is set"
+	case unclear(id):
+		return fmt.Sprintf("the caller's number is %s, and caller_id.require is set", callerStatus(id))
 	}
 	if len(p.Rules) == 0 {
 		return ""
@@ -98,7 +112,7 @@ func (p *Policy) Judge(id modem.CallerID) string {
 func (p *Policy) check() error {
 	for i, r := range p.Rules {
 		switch r.Caller {
-		case AnyCaller, WithheldCaller, AbsentCaller, OutOfAreaCaller:
+		case AnyCaller, WithheldCaller, AbsentCaller, OutOfAreaCaller, UnclearCaller:
 			continue
 		}
 		if !numberPattern(r.Caller) {

@@ -71,6 +71,7 @@ func rules(texts ...string) (all []CallerRule) {
 
 func TestPolicyJudges(t *testing.T) {
 	withheld, outOfArea := modem.CallerID{Status: modem.Withheld}, modem.CallerID{Status: modem.OutOfArea}
+	unreadable, contradictory := modem.CallerID{Status: modem.Unreadable}, modem.CallerID{Status: modem.Contradictory}
 	const answered = ""
 	for name, c := range map[string]struct {
 		policy Policy
@@ -93,7 +94,14 @@ func TestPolicyJudges(t *testing.T) {
 		"require: absent":             {Policy{RequireCallerID: true}, modem.CallerID{}, "no caller id came, and caller_id.require is set"},
 		"require: withheld":           {Policy{RequireCallerID: true}, withheld, answered},
 		"require: present":            {Policy{RequireCallerID: true}, number("1"), answered},
-		"require: signs, no digit":    {Policy{RequireCallerID: true}, number("*#"), "no caller id came"},
+		"require: signs, no digit":    {Policy{RequireCallerID: true}, number("*#"), "the caller's number is unreadable"},
+		"require: contradictory":      {Policy{RequireCallerID: true, Rules: rules("allow unclear")}, contradictory, "the caller's number is contradictory"},
+		"any is none who is unclear":  {Policy{Rules: rules("deny 0900*", "allow any")}, unreadable, "no caller id rule allows it (the number is unreadable)"},
+		"nor one who contradicts":     {Policy{Rules: rules("deny 0900*", "allow any")}, contradictory, "no caller id rule allows it (the number is contradictory)"},
+		"unclear is not absent":       {Policy{Rules: rules("allow absent", "allow withheld")}, contradictory, "no caller id rule allows it"},
+		"absent is not unclear":       {Policy{Rules: rules("deny unclear", "allow any")}, modem.CallerID{}, answered},
+		"unclear by its rule":         {Policy{Rules: rules("allow unclear")}, unreadable, answered},
+		"no rule answers the unclear": {Policy{}, contradictory, answered},
 		"require before rules":        {Policy{RequireCallerID: true, Rules: rules("allow absent")}, modem.CallerID{}, "no caller id came"},
 		"a name is no number":         {Policy{Rules: rules("allow *")}, modem.CallerID{Name: "0512"}, "no caller id rule allows it"},
 		"punctuation fools nobody":    {Policy{Rules: rules("deny 0512*", "allow any")}, number("+05-12 3"), "caller id rule 1"},
@@ -135,6 +143,10 @@ func TestPolicyRings(t *testing.T) {
 		"denied":                          {2, Policy{Rules: rules("deny 555*", "allow any")}, []string{"RING", "NMBR=5551234", "RING", "RING", "RING"}, "rule 1: deny 555*", 2},
 		"withheld":                        {2, Policy{Rules: rules("deny withheld", "allow any")}, []string{"RING", "NMBR=P", "RING"}, "rule 1: deny withheld", 2},
 		"the letter O":                    {2, Policy{Rules: rules("deny withheld", "allow any")}, []string{"RING", "NMBR=O", "RING"}, "", 2},
+		"a name with a line end":          {2, Policy{Rules: rules("deny 666*", "allow 555*")}, []string{"RING", "NMBR = 6661234", "NAME = EVE\r\nNMBR = 5551234", "RING"}, "the number is contradictory", 2},
+		"forged where it is withheld":     {2, Policy{Rules: rules("allow 555*")}, []string{"RING", "NMBR = P", "NAME = EVE\r\nNMBR = 5551234", "RING"}, "the number is contradictory", 2},
+		"a sign that no number has":       {2, Policy{Rules: rules("deny 0900*", "allow any")}, []string{"RING", "NMBR = 0900123E", "RING"}, "the number is unreadable", 2},
+		"the same at each ring":           {3, Policy{Rules: rules("allow 555*")}, []string{"RING", "NMBR = 5551234", "RING", "NMBR = 555-1234", "NAME = ANNA", "RING"}, "", 3},
 		"a second number does not reopen": {1, Policy{Rules: rules("allow 1*")}, []string{"NMBR=2", "RING", "NMBR=1", "RING", "RING"}, "no caller id rule allows it", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,6 +198,77 @@ func TestPolicyNextCall(t *testing.T) {
 		r.within(ringGap+time.Second, Listening)
 		r.say("\r\nRING\r\nNMBR=1\r\n\r\nRING\r\n")
 		r.within(time.Second, Dialog)
+	})
+}
+
+// TestPolicyEarlierCaller: who gave up lends his number to nobody, also where the next call comes so soon that its RING counts on.
+func TestPolicyEarlierCaller(t *testing.T) {
+	for name, c := range map[string]struct {
+		gap  time.Duration
+		next string
+		why  string
+	}{
+		"withheld, at once":           {3 * time.Second, "NMBR = P", "the number is contradictory"},
+		"withheld":                    {9 * time.Second, "NMBR = P", "the number is withheld"},
+		"nothing known":               {9 * time.Second, "", "the number is absent"},
+		"nothing known, another call": {12 * time.Second, "", "the number is absent"},
+		"slow cadence":                {idGap - time.Millisecond, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, FakeOptions{}, func(r *rig) { r.cfg.Rings, r.cfg.Policy = 3, Policy{Rules: rules("allow 555*")} }, func(r *rig) {
+				r.within(time.Second, Listening)
+				r.say("\r\nRING\r\n")
+				time.Sleep(2500 * time.Millisecond)
+				r.say("\r\nNMBR = 5551234\r\n")
+				time.Sleep(c.gap - 2500*time.Millisecond)
+				for range 3 {
+					r.say("\r\nRING\r\n\r\n" + c.next + "\r\n")
+					time.Sleep(5 * time.Second)
+				}
+				switch away := r.turnedAway(); {
+				case c.why == "" && (len(away) > 0 || r.calls() != 1):
+					t.Errorf("%d turned away", len(away))
+				case c.why != "" && (len(away) != 1 || r.calls() != 0 || !strings.Contains(away[0].why, c.why)):
+					t.Errorf("%d answered, %+v turned away", r.calls(), away)
+				}
+			})
+		})
+	}
+}
+
+// TestPolicyEarlierCallerBeforeTheRing: the same where the number comes before the first RING.
+func TestPolicyEarlierCallerBeforeTheRing(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) { r.cfg.Policy = Policy{Rules: rules("allow 555*", "allow 777*")} }, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.say("\r\nNMBR = 5551234\r\n") // and no RING: gave up
+		time.Sleep(idGap)
+		r.say("\r\nRING\r\n")
+		if away := r.turnedAway(); len(away) != 1 || !strings.Contains(away[0].why, "absent") {
+			t.Fatalf("%+v", away)
+		}
+		r.within(ringGap+time.Second, Listening)
+		r.say("\r\nNMBR = 5551234\r\n")
+		time.Sleep(idGap)
+		r.say("\r\nNMBR = 7771234\r\n\r\nRING\r\n")
+		r.within(time.Second, Dialog)
+		if id := r.begun[0].CallerID; id.Number != "7771234" || id.Conflict != "" {
+			t.Errorf("%+v", id)
+		}
+	})
+}
+
+// TestPolicyUnclearIsTold: a call that is answered in spite of it says what came.
+func TestPolicyUnclearIsTold(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) { r.cfg.Rings = 2 }, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.say("\r\nRING\r\n\r\nNMBR = 6661234\r\nNAME = EVE\r\nNMBR = 5551234\r\n\r\nRING\r\n")
+		r.within(time.Second, Dialog)
+		r.far.SetDCD(false)
+		r.within(30*time.Second, Listening)
+		const want = `caller id not believed (number 6661234 and number 5551234): the modem said "NMBR = 6661234", "NAME = EVE", "NMBR = 5551234"`
+		if steps := stepsText(r.lastEnd()); !strings.Contains(steps, want) {
+			t.Errorf("the steps lack %s:\n%s", want, steps)
+		}
 	})
 }
 

@@ -84,6 +84,9 @@ func (b *callBook) NotAnswered(c *port.Call, why string) {
 	if c.Rings > 0 {
 		steps[0].What += fmt.Sprintf(" (decided at ring %d)", c.Rings)
 	}
+	if doubt := c.CallerID.Doubt(); doubt != "" {
+		steps = append(steps, record.Step{What: doubt})
+	}
 	b.store.End(c.ID, record.EndUpdate{Cause: port.NASRequest, Reason: reason, Steps: steps})
 	b.changed(c.Line)
 }

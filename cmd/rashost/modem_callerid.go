@@ -219,6 +219,7 @@ func heardText(h port.Heard) string {
 	parts = append(parts, "caller "+id.Status.String())
 	for _, f := range []struct{ name, value string }{
 		{"number", id.Number}, {"name", id.Name}, {"called", id.Called}, {"diverted by", id.Diverted}, {"ring", id.Ring}, {"sent", sent},
+		{"not believed:", id.Conflict},
 	} {
 		if f.value != "" {
 			parts = append(parts, f.name+" "+f.value)

@@ -24,12 +24,12 @@ type key struct {
 
 const nameForm = "a letter, digit or _, then at most 63 letters, digits, dots, underscores or hyphens"
 
-const callerForm = "a number in which * stands for any digits and ? for one, or one of the words any, withheld, absent and out-of-area"
+const callerForm = "a number in which * stands for any digits and ? for one, or one of the words any, withheld, absent, out-of-area and unclear"
 
 var (
 	namePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
 	// callerPattern takes the words, and numbers with at least one digit, * or ?; the signs between digits do not count.
-	callerPattern = regexp.MustCompile(`^(any|withheld|absent|out-of-area|[-+ .()/]*[0-9*?][-+ .()/0-9*?]{0,62})$`)
+	callerPattern = regexp.MustCompile(`^(any|withheld|absent|out-of-area|unclear|[-+ .()/]*[0-9*?][-+ .()/0-9*?]{0,62})$`)
 	calledPattern = regexp.MustCompile(`^[-+ .()/]*[0-9*?][-+ .()/0-9*?]{0,62}$`)
 	ringPattern   = regexp.MustCompile(`^[!-~][ -~]{0,62}$`)
 	userPattern   = regexp.MustCompile(`^[a-z_][a-z0-9_.-]{0,31}\$?$`)

@@ -25,7 +25,8 @@ type Row struct {
 	Answered time.Time `json:"answered,omitzero"`
 	Decided  time.Time `json:"decided,omitzero"`
 	End      time.Time `json:"end,omitzero"`
-	// What the network said of the caller. CallerStatus is "" (nothing came), "present", "withheld" or "out of area".
+	// What the network said of the caller. CallerStatus is "" (nothing came), "present", "withheld", "out of area",
+	// "unreadable" or "contradictory" (modem.CallerStatus).
 	CallerNumber string `json:"caller_number"`
 	CallerName   string `json:"caller_name"`
 	CallerStatus string `json:"caller_status"`

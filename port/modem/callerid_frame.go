@@ -41,7 +41,7 @@ func frameBytes(v string) []byte {
 }
 
 // setFrame takes an undecoded frame in hexadecimal. One with a wrong length or checksum changes nothing.
-func (id *CallerID) setFrame(v string) {
+func (id *gathered) setFrame(v string) {
 	b := frameBytes(v)
 	if len(b) < 2 {
 		return
@@ -55,12 +55,12 @@ func (id *CallerID) setFrame(v string) {
 		}
 	case frameMDMF:
 		if body, ok := frameBody(b); ok {
-			id.setParams(body, (*CallerID).setCalled)
+			id.setParams(body, (*gathered).setCalled)
 		}
 		return
 	}
 	// Some modems leave out the frame around the parameters, and send the caller's number as parameter 3 then.
-	id.setParams(b, (*CallerID).setNumber)
+	id.setParams(b, (*gathered).setNumber)
 }
 
 // frameBody checks the length, and the checksum where one follows: all bytes with it add up to 0.
@@ -82,7 +82,7 @@ func frameBody(b []byte) ([]byte, bool) {
 }
 
 // setParams takes type, length, data triples; nothing is used unless all of them fit. third takes parameter 3.
-func (id *CallerID) setParams(b []byte, third func(*CallerID, string)) {
+func (id *gathered) setParams(b []byte, third func(*gathered, string)) {
 	for rest := b; len(rest) > 0; rest = rest[2+int(rest[1]):] {
 		if len(rest) < 2 || len(rest) < 2+int(rest[1]) {
 			return
@@ -106,7 +106,7 @@ func (id *CallerID) setParams(b []byte, third func(*CallerID, string)) {
 }
 
 // setMoment takes MMDDHHMM.
-func (id *CallerID) setMoment(v string) {
+func (id *gathered) setMoment(v string) {
 	if len(v) == sdmfTimeSize && strings.Trim(v, "0123456789") == "" {
 		id.Date, id.Time = v[:4], v[4:]
 	}
