@@ -52,8 +52,8 @@ func allFaults() []fault {
 		},
 		{
 			name: "modem refuses its set-up", setUp: probing, lasts: time.Minute + 20*time.Second, kind: EventLadder, reason: "ATS0=0",
-			begin: set(func(m *fakeModem) { m.answers["AT"], m.answers["ATS0=0"] = "-", "\r\nERROR\r\n" }),
-			end:   set(func(m *fakeModem) { clear(m.answers) }),
+			begin: set(func(m *fakeModem) { m.mute, m.wakes, m.answers["ATS0=0"] = true, "DTR1", "\r\nERROR\r\n" }),
+			end:   set(func(m *fakeModem) { m.mute, m.wakes = false, ""; clear(m.answers) }),
 		},
 		{
 			name: "DCD stuck high after a call", lasts: time.Minute, kind: EventStuckDCD, reason: "DCD is still high",

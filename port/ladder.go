@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"rashost/port/modem"
@@ -41,8 +42,12 @@ type climb struct {
 	dtrLow  time.Time // DTR is low since then, zero when it is not
 }
 
-// rungLimit is how long one step may take.
-const rungLimit = 15 * time.Second
+const (
+	// rungLimit is how long one step may take.
+	rungLimit = 15 * time.Second
+	// rungPatience is how long a command of a step may take: a modem that is still silent must not keep the next step from being tried.
+	rungPatience = 4 * time.Second
+)
 
 // tryAgain begins the next try. (Deadline of recovering: the wait is over, or a step took too long.)
 func (l *line) tryAgain(occurrence) {
@@ -194,6 +199,9 @@ func (l *line) sendVoiceEnd() {
 			steps = append(steps, modem.Step{Send: p.Hangup.Command, Optional: true, Timeout: probeTime})
 		}
 	}
+	for i := range steps {
+		steps[i].Timeout = min(steps[i].Timeout, rungPatience)
+	}
 	l.startScript(append(steps, modem.Step{Send: "AT", Timeout: probeTime}))
 }
 
@@ -205,7 +213,7 @@ func (l *line) fitsReset() bool { return l.hasModem() && l.cfg.Profile.Reset.Com
 func (l *line) sendReset() {
 	p := l.cfg.Profile
 	l.startScript([]modem.Step{
-		{Send: p.Reset.Command, Optional: true, Timeout: p.CommandTimeout.Std(), Delay: p.Reset.Delay.Std()},
+		{Send: p.Reset.Command, Optional: true, Timeout: min(p.CommandTimeout.Std(), rungPatience), Delay: p.Reset.Delay.Std()},
 		{Send: "AT", Optional: true, Timeout: probeTime},
 		{Send: "AT", Alternative: true, Timeout: probeTime},
 	})
@@ -216,4 +224,10 @@ func (l *line) openAgain() {
 	c := &l.climb
 	c.on, c.from, c.hopeful = false, c.at+1, ladder()[c.at].name
 	l.post(evReopen, l.reason)
+}
+
+// openedAnew says that the step that may have helped opened the device, and nobody has answered AT yet.
+func (l *line) openedAnew() bool {
+	steps := ladder()
+	return slices.ContainsFunc(steps[len(steps)-2:], func(s rung) bool { return s.name == l.climb.hopeful })
 }

@@ -283,7 +283,7 @@ func deadlines() []deadline {
 		{Dialog, "25 min, a backstop: dialogs have limits of their own; at shutdown the grace", fixed(dialogLimit)},
 		{Session, "none: the service's limits, the carrier and the operator end it; at shutdown the grace", fixed(0)},
 		{HangingUp, "15 s", fixed(hangupLimit)},
-		{Recovering, "next try: 1 s, doubled up to 8 s; then 15 s for each step of the ladder", func(l *line) time.Duration { return backoff(l.failures, recoverFirst, recoverMost) }},
+		{Recovering, "next try: 1 s, doubled up to 3 s; then 15 s for each step of the ladder", func(l *line) time.Duration { return backoff(l.failures, recoverFirst, recoverMost) }},
 		{Quarantined, "next try: 5 min", fixed(quarantineTime)},
 		{Disabled, "none: the operator ends it; in a maintenance window its end, the clock looked at every hour", fixed(0)},
 	}

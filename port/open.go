@@ -241,9 +241,14 @@ func (l *line) isSetUp() {
 	l.post(evReady, "")
 }
 
-// setUpSteps are the commands that set the line's modem up.
+// setUpSteps are the commands that set the line's modem up. On a device that was opened anew because its modem was silent AT comes first:
+// one that is silent still need not be waited for as long as for a command that takes its time.
 func (l *line) setUpSteps() []modem.Step {
-	return slices.Concat(l.backOnHook(), initSteps(&l.cfg), l.giveSign())
+	var first []modem.Step
+	if l.openedAnew() {
+		first = []modem.Step{{Send: "AT", Optional: true, Timeout: probeTime}, {Send: "AT", Alternative: true, Timeout: probeTime}}
+	}
+	return slices.Concat(first, l.backOnHook(), initSteps(&l.cfg), l.giveSign())
 }
 
 // initSteps are the commands of the line's profile, those for distinctive ring, where the line asks for it, and caller id last.

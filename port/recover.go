@@ -11,7 +11,7 @@ const (
 	absentFirst, absentMost   = 100 * time.Millisecond, 5 * time.Second
 	absentTold                = time.Minute // instead of absentMost where the kernel tells of devices: should an event be lost
 	busyFirst, busyMost       = 500 * time.Millisecond, 10 * time.Second
-	recoverFirst, recoverMost = time.Second, 8 * time.Second
+	recoverFirst, recoverMost = time.Second, 3 * time.Second
 	// quarantineAfter is how many failures in a row put a line into quarantine, where the configuration does not say.
 	quarantineAfter = 6
 	// goodTime is how long a line must have listened for earlier failures to be forgotten, probationTime the same after a quarantine.

@@ -88,7 +88,8 @@ var keys = []key{
 	{path: "lines[].idle_probe", def: "0", least: int64(10 * second), most: int64(24 * hour), zero: true,
 		text: "How often a listening modem is asked with AT whether it is still there. 0: never."},
 	{path: "lines[].recovery", def: "8s", least: int64(second), most: int64(hour),
-		text: "Longest wait between two tries to bring a failed line back, and one whose device is absent where the kernel does not tell of devices."},
+		text: "Longest wait between two tries to open a device that is absent, where the kernel does not tell of devices, or that another program has. " +
+			"A line that failed is tried again after 3 s at most, so that it is back within 15 s."},
 	{path: "lines[].quarantine_after", def: "6", least: 1, most: 100,
 		text: "Failures in a row before the line is quarantined: tried every five minutes only, and tested before it listens again."},
 	{path: "lines[].usb_reset", def: "0", least: 1, most: 24, zero: true,
