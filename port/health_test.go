@@ -15,7 +15,7 @@ func TestLineEventsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, FakeOptions{})
 		defer r.modem.stop()
-		l := r.mgr.newLine(r.cfg, r.fake)
+		l := r.mgr.newLine(r.cfg, r.fake, nil)
 		for range 10_000 {
 			l.event(EventNoise, "bytes that mean nothing", "ignored")
 			time.Sleep(time.Second)

@@ -228,6 +228,7 @@ func transitions() []row {
 		{Disabled, evEnable, Opening, (*line).open},
 		{Disabled, evDeadline, Disabled, (*line).windowOver},
 		{Disabled, evDisable, Disabled, (*line).stayDown},
+		{Disabled, evDrain, Disabled, (*line).stayDown},
 		{Disabled, evRemove, Disabled, (*line).leave},
 		{Disabled, evShutdown, Disabled, (*line).leave},
 	}
@@ -359,6 +360,7 @@ type line struct {
 	pending     string                   // what follows when the call is over, for people; "" for nothing special
 	maintained  bool                     // maintenance.go: disabled by its window, not by an operator
 	skipUntil   time.Time                // an operator cut the window short that ends then
+	orders      orders                   // orders.go: what an operator said that holds
 
 	climb     climb // ladder.go: where the recovery is
 	retest    bool  // the line comes from quarantine: it is tested before it listens
@@ -504,12 +506,12 @@ func (l *line) asked(r request) error {
 	if r.ev == evEnable && l.cfg.OutOfService != "" {
 		return fmt.Errorf("line %s: %w: %s", l.cfg.Name, ErrNotNow, l.cfg.OutOfService)
 	}
+	if err := l.obey(r); err != nil {
+		return err
+	}
 	if r.ev == evEnable || r.ev == evRestart {
 		l.usbForget()
 		l.failures = 0 // the whole ladder is tried again
-	}
-	if r.ev == evEnable && l.maintained {
-		l.skipUntil, _ = l.windowOpen()
 	}
 	l.post(r.ev, r.why)
 	return nil

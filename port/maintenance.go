@@ -126,7 +126,7 @@ func (l *line) windowOver(occurrence) {
 	l.post(evEnable, "maintenance is over")
 }
 
-// stayDown makes a line that is in its window one that an operator disabled. (Disable in disabled.)
+// stayDown makes a line that is in its window one that an operator disabled. (Disable and drain in disabled.)
 func (l *line) stayDown(o occurrence) {
 	l.maintained, l.reason, l.dirty = false, o.why, true
 	l.in(timeState, 0)
@@ -157,7 +157,7 @@ func (l *line) allowed(ev event) bool {
 	switch ev {
 	case evEnable:
 		return l.call == nil || l.draining
-	case evDisable:
+	case evDisable, evDrain:
 		return l.state != Disabled || l.maintained
 	default:
 		return true

@@ -115,8 +115,10 @@ func (nobody) StateChanged(string, State, State, string) {}
 func (nobody) LineEvent(LineEvent)                       {}
 
 // Apply makes the lines those of cfgs: it starts new ones, ends those that are gone, and replaces those that changed, whose calls end
-// with ErrRemoved. Lines with an equal configuration are not touched, even in a call. Nothing happens when there is an error. It does
-// not wait: a line that replaces another one opens the device when that one has given it back.
+// with ErrRemoved. Lines with an equal configuration are not touched, even in a call. What an operator said of a line holds for the one
+// that replaces it: a disabled one stays disabled, one that was to be is so at once, and a maintenance window that was cut short stays
+// so. What the line itself did, such as a quarantine, is forgotten: the configuration is another one. Nothing happens when there is an
+// error. It does not wait: a line that replaces another one opens the device when that one has given it back.
 func (m *Manager) Apply(ctx context.Context, cfgs []LineConfig) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -150,7 +152,7 @@ func (m *Manager) Apply(ctx context.Context, cfgs []LineConfig) error {
 	for i := range cfgs {
 		l := old[cfgs[i].Name]
 		if !kept[l] {
-			l = m.newLine(cfgs[i], openers[i])
+			l = m.newLine(cfgs[i], openers[i], l)
 			fresh = append(fresh, l)
 		}
 		lines = append(lines, l)
@@ -224,17 +226,22 @@ func (m *Manager) check(cfgs []LineConfig) ([]Opener, error) {
 	return openers, errors.Join(faults...)
 }
 
-// newLine makes a line that sleeps. The device is opened once those lines that had it before have given it back.
-func (m *Manager) newLine(c LineConfig, o Opener) *line {
+// newLine makes a line that sleeps; it goes by what was said of the one that it replaces, if there is one. The device is opened once those
+// lines that had it before have given it back.
+func (m *Manager) newLine(c LineConfig, o Opener, replaced *line) *line {
 	l := &line{
 		cfg: c, given: &c, mgr: m, inbox: make(chan request, 1), done: make(chan struct{}), started: make(chan struct{}),
 		state: Disabled, since: time.Now(), dirty: true,
 		tty: tty{opener: inTurn{o, m.opens}, starts: make(chan Device, 1), reads: make(chan chunk, 1), opened: make(chan opening, 1)},
 	}
-	if c.OutOfService == "" || l.canBeBusy() {
+	if replaced != nil {
+		l.inherit(replaced)
+	}
+	switch off := orElse(l.orders.off, c.OutOfService); {
+	case off == "", l.orders.off == "" && l.canBeBusy():
 		l.post(evEnable, "")
-	} else {
-		l.reason = c.OutOfService
+	default:
+		l.reason = off
 	}
 	l.publish()
 	l.asleep.Store(true)
@@ -352,43 +359,4 @@ func (m *Manager) line(name string) *line {
 		}
 	}
 	return nil
-}
-
-// ask sends a request to a line and waits until it is taken.
-func (m *Manager) ask(ctx context.Context, name string, ev event, why string) error {
-	l := m.line(name)
-	if l == nil {
-		return fmt.Errorf("line %q: %w", name, ErrNoLine)
-	}
-	r := request{ev: ev, why: why, reply: make(chan error, 1)}
-	select {
-	case l.inbox <- r:
-	case <-l.done:
-		return fmt.Errorf("line %s: %w", name, ErrStopped)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	l.wake()
-	select {
-	case err := <-r.reply:
-		return err
-	case <-l.done:
-		return fmt.Errorf("line %s: %w", name, ErrStopped)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// tell sends a request that cannot be refused.
-func (l *line) tell(ev event, why string) {
-	select {
-	case l.inbox <- request{ev: ev, why: why, reply: make(chan error, 1)}:
-		l.wake()
-	case <-l.done:
-	}
-}
-
-// cannot says why the present state does not allow what was asked.
-func (l *line) cannot(ev event) error {
-	return fmt.Errorf("line %s: %s: %w: the line is %s", l.cfg.Name, ev, ErrNotNow, l.state)
 }

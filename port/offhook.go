@@ -46,10 +46,11 @@ func (l *line) offHookOver(err error) {
 	l.closeDevice()
 }
 
-// backOnHook puts a modem back on hook that was taken off: the first command of its set-up.
+// backOnHook puts a modem back on hook that was taken off, or may have been by a line or a rashost before: the first command of its set-up.
 func (l *line) backOnHook() []modem.Step {
 	h := l.cfg.Profile.Hangup
-	if !l.offHook || h.Command == "" {
+	before := l.cfg.BusyWhenDead && !l.began
+	if !l.offHook && !before || h.Command == "" {
 		return nil
 	}
 	return []modem.Step{{Send: h.Command, Optional: true, Timeout: probeTime}}

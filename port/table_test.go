@@ -60,7 +60,7 @@ func TestTableIsComplete(t *testing.T) {
 		limits[d.state] = d
 	}
 	rules := ignored()
-	l := NewManager(ManagerOptions{}).newLine(LineConfig{Name: "x", IdleProbe: time.Minute, Profile: testProfile()}, NewFake("x", FakeOptions{}))
+	l := NewManager(ManagerOptions{}).newLine(LineConfig{Name: "x", IdleProbe: time.Minute, Profile: testProfile()}, NewFake("x", FakeOptions{}), nil)
 	defer close(l.tty.starts)
 	for _, s := range states {
 		d, ok := limits[State(s)]
