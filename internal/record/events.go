@@ -71,7 +71,13 @@ func (s *Store) Events(ctx context.Context, line string, limit int) ([]Event, er
 	events = slices.Concat(events, before, s.eventsInMemory(line))
 	slices.SortFunc(events, func(a, b Event) int { return cmp.Compare(a.id, b.id) })
 	events = slices.CompactFunc(events, func(a, b Event) bool { return a.id == b.id })
-	return newest(events, eventLimit(limit)), nil
+	return byTime(newest(events, eventLimit(limit))), nil
+}
+
+// byTime sorts events by the time at which they happened. One that was counted for a while is written late, with the time of its last.
+func byTime(events []Event) []Event {
+	slices.SortStableFunc(events, func(a, b Event) int { return a.At.Compare(b.At) })
+	return events
 }
 
 // eventsInMemory returns the events of a line that may not be on disk.
@@ -120,7 +126,7 @@ func (r *Reader) Events(ctx context.Context, line string, limit int) ([]Event, e
 		events = append(events, e)
 	}
 	slices.Reverse(events)
-	return events, errors.Join(rows.Err(), rows.Close())
+	return byTime(events), errors.Join(rows.Err(), rows.Close())
 }
 
 // saveEvents writes events in the transaction under way, and drops what is more than EventLimit for a line.

@@ -51,6 +51,44 @@ func TestEventsAreKept(t *testing.T) {
 	}
 }
 
+// TestEventsAreInTheOrderOfTime: an event that was counted for a while is told late, and stands where it happened.
+func TestEventsAreInTheOrderOfTime(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	begin := time.Now()
+	for _, e := range []struct {
+		text  string
+		after time.Duration
+	}{{"first", 0}, {"third", 2 * time.Minute}, {"fourth", 2 * time.Minute}, {"second, told late", time.Minute}} {
+		s.LineEvent(port.LineEvent{Line: "l", At: begin.Add(e.after), Kind: port.EventNoise, Text: e.text, Count: 1})
+	}
+	inOrder := func(when string, seen []Event, err error) {
+		t.Helper()
+		var texts []string
+		for _, e := range seen {
+			texts = append(texts, e.Text)
+		}
+		if got := strings.Join(texts, ", "); err != nil || got != "first, second, told late, third, fourth" {
+			t.Errorf("%s: %s, %v", when, got, err)
+		}
+	}
+	seen, err := s.Events(t.Context(), "l", 0)
+	inOrder("in memory", seen, err)
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	seen, err = r.Events(t.Context(), "l", 0)
+	inOrder("on disk", seen, err)
+	if last, err := r.Events(t.Context(), "l", 2); err != nil || len(last) != 2 || last[0].Text != "second, told late" {
+		t.Errorf("the two told last: %+v, %v", last, err)
+	}
+}
+
 // TestEventsInMemory: what can't be written is kept in memory, bounded, and shown.
 func TestEventsInMemory(t *testing.T) {
 	s, err := newStore(t.Context(), t.TempDir(), Options{Limit: 10})
