@@ -1,5 +1,7 @@
 package port
 
+import "strings"
+
 // DSRMode says what a low DSR means (configuration, `dsr`).
 type DSRMode string
 
@@ -47,14 +49,30 @@ func (l *line) signs(why string) string {
 		l.event(EventCTSLow, ctsLow, why)
 		return why + "; " + ctsLow
 	}
+	if path, alone := l.nobodyThere(); alone {
+		return why + "; nobody has opened " + path
+	}
 	return why
+}
+
+// ptyPath is the link of a line on a pty of our own, which has no signals but DCD: somebody has the link open.
+func (l *line) ptyPath() (path string, ok bool) { return strings.CutPrefix(l.cfg.Device, "pty:") }
+
+// nobodyThere says that no program is at the far end of a pty, and which link waits for one.
+func (l *line) nobodyThere() (path string, alone bool) {
+	path, ok := l.ptyPath()
+	if !ok || l.tty.dev == nil {
+		return path, false
+	}
+	s, err := l.tty.dev.Signals()
+	return path, err == nil && !s.DCD
 }
 
 const ctsLow = "CTS is low: the modem takes no bytes"
 
 // ctsLow says that flow control keeps the modem from taking what we send.
 func (l *line) ctsLow() bool {
-	if l.tty.dev == nil || !l.cfg.Settings().RTSCTS {
+	if _, pty := l.ptyPath(); pty || l.tty.dev == nil || !l.cfg.Settings().RTSCTS {
 		return false
 	}
 	s, err := l.tty.dev.Signals()

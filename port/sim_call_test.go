@@ -153,3 +153,27 @@ func TestCallsOnPTY(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyOpenedThePTY: a line that talks to a modem on a pty which nobody has opened says that, and nothing of a CTS that a pty has not.
+func TestNobodyOpenedThePTY(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	link := filepath.Join(t.TempDir(), "line")
+	m := NewManager(ManagerOptions{Handler: echoHandler{}})
+	profile := testProfile()
+	profile.Flow = hardware.FlowRTSCTS
+	if err := m.Apply(t.Context(), []LineConfig{{Name: "tty1", Device: "pty:" + link, Profile: profile}}); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := m.Shutdown(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	var s Snapshot
+	eventually(t, "recovering", func() bool { s, _ = m.Line("tty1"); return s.State == Recovering })
+	if !strings.HasSuffix(s.Reason, "; nobody has opened "+link) || strings.Contains(s.Reason, "CTS") {
+		t.Error(s.Reason)
+	}
+}
