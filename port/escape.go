@@ -2,6 +2,8 @@ package port
 
 import (
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"rashost/port/modem"
@@ -15,9 +17,31 @@ type escapeGuard struct {
 	gap  time.Duration // the silence, longer than S12; 0: no guard
 	char time.Duration // how long one character takes on the wire
 
-	run  int       // escape characters that were sent last, without a gap between them; never exactly 3
 	free time.Time // when everything that was sent has left
+	escapeRun
 }
+
+// escapeRun is what stands at the end of what was sent.
+type escapeRun struct {
+	run  int  // escape characters without a gap between them; exactly 3 only where something harmless follows
+	flow bool // with XON or XOFF behind them
+}
+
+// take takes note of one character.
+func (r *escapeRun) take(b byte) {
+	switch {
+	case b&0x7f != escapeChar && !xonXOFF(b):
+		*r = escapeRun{}
+	case b&0x7f != escapeChar:
+		r.flow = r.run > 0
+	default:
+		r.run++
+	}
+}
+
+// xonXOFF says that a modem may take the character for flow control, with a parity bit or without, so that what stands on both sides of it
+// becomes neighbours.
+func xonXOFF(b byte) bool { return b&0x7f == 0x11 || b&0x7f == 0x13 }
 
 // escapeChar begins an escape sequence, with a parity bit or without.
 const escapeChar = '+'
@@ -33,21 +57,19 @@ func newEscapeGuard(s12 time.Duration, baud int) escapeGuard {
 	return escapeGuard{gap: s12 + s12/5, char: 11 * time.Second / time.Duration(max(baud, 1))}
 }
 
-// safe returns how many bytes of p may be sent at once when run escape characters stand before it. Where that is not all, silence must
-// come before the next.
-func safe(run int, p []byte) int {
+// safe returns how many bytes of p may be sent at once behind what r says. Where that is not all, silence must come before the next.
+func (r escapeRun) safe(p []byte) int {
 	for i, b := range p {
+		plus := b&0x7f == escapeChar
 		switch {
-		case b&0x7f == escapeChar:
-			// Of four in a row no modem takes three.
-			if run++; run == 3 && mayCommand(p[i+1:]) {
-				return i
-			}
-		case run >= 3 && letter(b) == 'A' && mayCommand(p[i:]):
+		case plus && r.flow: // neighbours for one modem, and not for another
 			return i
-		default:
-			run = 0
+		case plus && r.run == 2 && (mayCommand(p[i+1:]) || mayPause(p[i+1:])): // of four in a row no modem takes three
+			return i
+		case r.run >= 3 && letter(b) == 'A' && mayCommand(p[i:]):
+			return i
 		}
+		r.take(b)
 	}
 	return len(p)
 }
@@ -55,14 +77,26 @@ func safe(run int, p []byte) int {
 // mayCommand says whether what follows an escape could be the AT of a command; nothing at all could be anything. TIES passes over blanks
 // and line ends in front of it.
 func mayCommand(p []byte) bool {
-	for i, b := range p {
-		switch b & 0x7f {
-		case ' ', '\r', '\n':
-			continue
+	want := "AT"
+	for _, b := range p {
+		switch {
+		case xonXOFF(b) || strings.IndexByte(" \r\n", b&0x7f) >= 0:
+		case letter(b) != want[0]:
+			return false
+		case want == "T":
+			return true
+		default:
+			want = want[1:]
 		}
-		return letter(b) == 'A' && (i+1 == len(p) || letter(p[i+1]) == 'T')
 	}
 	return true
+}
+
+// mayPause says whether XON or XOFF and an escape character follow, between which silence comes: behind three that silence would itself be
+// what Hayes waits for.
+func mayPause(p []byte) bool {
+	n := slices.IndexFunc(p, func(b byte) bool { return !xonXOFF(b) })
+	return n > 0 && p[n]&0x7f == escapeChar
 }
 
 // letter is a letter without its parity bit, as a capital.
@@ -70,14 +104,9 @@ func letter(b byte) byte { return b &^ 0xa0 }
 
 // sent takes note of what the device took.
 func (g *escapeGuard) sent(p []byte, now time.Time) {
-	run := 0
-	for len(p)-run > 0 && p[len(p)-1-run]&0x7f == escapeChar {
-		run++
+	for _, b := range p {
+		g.take(b)
 	}
-	if run == len(p) {
-		run += g.run
-	}
-	g.run = run
 	if now.After(g.free) {
 		g.free = now
 	}
@@ -99,7 +128,7 @@ func (c *Call) writeGuarded(p []byte) (int, error) {
 	if g.run > 0 && len(p) > 0 && p[0]&0x7f == escapeChar {
 		// Whether the modem takes these for neighbours must never be in doubt.
 		if quiet := time.Since(g.free); quiet >= g.gap {
-			g.run = 0
+			g.escapeRun = escapeRun{}
 		} else if quiet > g.gap/3 {
 			if err := c.keepSilence(); err != nil {
 				return 0, err
@@ -107,7 +136,7 @@ func (c *Call) writeGuarded(p []byte) (int, error) {
 		}
 	}
 	for {
-		part := p[done : done+safe(g.run, p[done:])]
+		part := p[done : done+g.safe(p[done:])]
 		if len(part) > 0 {
 			n, err := c.dev.Write(part)
 			done += n
@@ -143,7 +172,7 @@ func (c *Call) keepSilence() error {
 	if err := c.pause(c.guard.free.Add(c.guard.gap)); err != nil {
 		return err
 	}
-	c.guard.run = 0
+	c.guard.escapeRun = escapeRun{}
 	return nil
 }
 

@@ -23,6 +23,7 @@ type escapeWatch struct {
 	alone   bool      // with silence before the first
 	command []byte    // what followed three of them
 	open    bool      // something may follow
+	xonxoff bool      // it takes XON and XOFF out
 	found   []string
 }
 
@@ -35,7 +36,9 @@ func (w *escapeWatch) silence(now time.Time) {
 func (w *escapeWatch) take(b byte, now time.Time) {
 	w.silence(now)
 	near := now.Sub(w.last) < testS12
-	b &= 0x7f
+	if b &= 0x7f; w.xonxoff && (b == 0x11 || b == 0x13) {
+		return
+	}
 	switch {
 	case b == '+' && w.run > 0 && near:
 		w.run++
@@ -71,20 +74,22 @@ func escapeRig(t *testing.T, o FakeOptions, send func(c *Call)) (text []byte, fo
 		}
 	}, func(r *rig) {
 		r.within(time.Second, Listening)
-		w := &escapeWatch{}
+		w, x := &escapeWatch{}, &escapeWatch{xonxoff: true}
 		r.modem.set(func(m *fakeModem) {
 			m.guarded = true // this modem is only watched: w looks for escapes
 			m.onData = func(p []byte) {
 				for _, b := range p {
 					w.take(b, time.Now())
+					x.take(b, time.Now())
 				}
 			}
 		})
 		r.ring()
 		r.within(time.Hour, Listening)
 		w.silence(time.Now())
+		x.silence(time.Now())
 		r.modem.set(func(m *fakeModem) { text = bytes.Clone(m.data.Bytes()) })
-		found, e = w.found, r.lastEnd()
+		found, e = append(w.found, x.found...), r.lastEnd()
 	})
 	return text, found, took, e
 }
@@ -138,6 +143,15 @@ func TestEscapesAreBroken(t *testing.T) {
 		"C++":                          {[]string{"C++ At last, C+++ too"}, 0},
 		"two":                          {[]string{"++", "AT"}, 0},
 		"other parity, other letters":  {[]string{"\xab\xab\xabB\xd4\r"}, 0},
+		"XON between":                  {[]string{"++\x11+ATH\r"}, 1},
+		"XOFF with a parity bit":       {[]string{"+\x93++ATH\r"}, 1},
+		"XON, alone":                   {[]string{"++\x11+"}, 1},
+		"XON behind":                   {[]string{"+++\x11\x13"}, 1},
+		"XON in the command":           {[]string{"+++\x11A\x13TH\r"}, 1},
+		"XON in writes of its own":     {[]string{"+", "\x11", "+", "\x13", "+", "\x11", "ATH\r"}, 2},
+		"XON behind three of four":     {[]string{"+++\x11+x"}, 2},
+		"XON makes three of four":      {[]string{"+\x11+++ATH\r"}, 2},
+		"XON and text":                 {[]string{"a\x11+\x13b+\x11c+\n"}, 0},
 		"nothing":                      {[]string{""}, 0},
 		"three apart":                  {[]string{"+a+b+ATH\r"}, 0},
 		"harmless follows at once":     {[]string{"++", "+x"}, 0},
@@ -278,6 +292,8 @@ func FuzzEscapes(f *testing.F) {
 	f.Add([]byte("+++ATH\r"), []byte{0})
 	f.Add([]byte("++++++ATH\r+++\r\nat\r"), []byte{3, 90, 2, 120, 1, 60})
 	f.Add([]byte("\xab\xab\xab\xc1\xd4\r"), []byte{1, 101, 1, 99})
+	f.Add([]byte("++\x11+ATH\r+\x93+++\x11ATH\r++\x13\x11\x11+++A\x91T\r"), []byte{3, 30, 1, 30, 1, 30, 1, 30})
+	f.Add([]byte("++\x11+++ATH\r"), []byte{2, 130, 1, 0})
 	f.Fuzz(func(t *testing.T, text, cuts []byte) {
 		if len(text) > 200 || len(cuts) > 100 {
 			return
@@ -289,7 +305,7 @@ func FuzzEscapes(f *testing.F) {
 				t.Fatal(err)
 			}
 			far := fake.Far()
-			w, got, done := &escapeWatch{}, []byte(nil), make(chan struct{})
+			w, x, got, done := &escapeWatch{}, &escapeWatch{xonxoff: true}, []byte(nil), make(chan struct{})
 			go func() {
 				defer close(done)
 				for buf := make([]byte, 64); ; {
@@ -299,6 +315,7 @@ func FuzzEscapes(f *testing.F) {
 					}
 					for _, b := range buf[:n] {
 						w.take(b, time.Now())
+						x.take(b, time.Now())
 					}
 					got = append(got, buf[:n]...)
 				}
@@ -321,8 +338,9 @@ func FuzzEscapes(f *testing.F) {
 			time.Sleep(2 * testS12)
 			synctest.Wait()
 			w.silence(time.Now())
-			if !bytes.Equal(got, text) || len(w.found) > 0 {
-				t.Errorf("%q arrived as %q, with %v", text, got, w.found)
+			x.silence(time.Now())
+			if !bytes.Equal(got, text) || len(w.found)+len(x.found) > 0 {
+				t.Errorf("%q arrived as %q, with %v, and without XON and XOFF %v", text, got, w.found, x.found)
 			}
 			_ = far.Close()
 			<-done
