@@ -29,7 +29,7 @@ func Diagram() string {
 		fmt.Fprintf(&b, "    %s --> %s: %s\n", name(e.from), name(e.to), strings.Join(labels[e], " / "))
 	}
 	b.WriteString("    disabled --> [*]: remove / shutdown\n```\n\n" +
-		"Not drawn: from every state without a call, disable, remove and shutdown lead to disabled; off does so from hanging-up.\n\n" +
+		"Not drawn: from every state without a call, disable, disable when idle, lend, remove and shutdown lead to disabled; off does so from hanging-up.\n\n" +
 		"| state | RAS_PORT_CONDITION | deadline | stays, on |\n|---|---|---|---|\n")
 	for _, d := range deadlines() {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", d.state, condition(d.state), d.rule, strings.Join(labels[edge{d.state, d.state}], ", "))

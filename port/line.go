@@ -68,6 +68,8 @@ const (
 	evDisable     event = "disable"
 	evDrain       event = "disable when idle"
 	evEnable      event = "enable"
+	evLend        event = "lend"
+	evReturn      event = "give back"
 	evRemove      event = "remove"
 	evShutdown    event = "shutdown"
 )
@@ -95,6 +97,7 @@ func transitions() []row {
 		{Absent, evRestart, Opening, (*line).open},
 		{Absent, evDisable, Disabled, (*line).closeDown},
 		{Absent, evDrain, Disabled, (*line).closeDown},
+		{Absent, evLend, Disabled, (*line).closeDown},
 		{Absent, evRemove, Disabled, (*line).leave},
 		{Absent, evShutdown, Disabled, (*line).leave},
 
@@ -105,6 +108,7 @@ func transitions() []row {
 		{Opening, evDeadline, Recovering, (*line).failed},
 		{Opening, evDisable, Disabled, (*line).closeDown},
 		{Opening, evDrain, Disabled, (*line).closeDown},
+		{Opening, evLend, Disabled, (*line).closeDown},
 		{Opening, evRemove, Disabled, (*line).leave},
 		{Opening, evShutdown, Disabled, (*line).leave},
 
@@ -117,6 +121,7 @@ func transitions() []row {
 		{Initializing, evRestart, Opening, (*line).open},
 		{Initializing, evDisable, Disabled, (*line).closeDown},
 		{Initializing, evDrain, Disabled, (*line).closeDown},
+		{Initializing, evLend, Disabled, (*line).closeDown},
 		{Initializing, evRemove, Disabled, (*line).leave},
 		{Initializing, evShutdown, Disabled, (*line).leave},
 
@@ -129,6 +134,7 @@ func transitions() []row {
 		{Listening, evRestart, Opening, (*line).open},
 		{Listening, evDisable, Disabled, (*line).closeDown},
 		{Listening, evDrain, Disabled, (*line).closeDown},
+		{Listening, evLend, Disabled, (*line).closeDown},
 		{Listening, evRemove, Disabled, (*line).leave},
 		{Listening, evShutdown, Disabled, (*line).leave},
 
@@ -140,6 +146,7 @@ func transitions() []row {
 		{Ringing, evRestart, Opening, (*line).open},
 		{Ringing, evDisable, Disabled, (*line).closeDown},
 		{Ringing, evDrain, Disabled, (*line).closeDown},
+		{Ringing, evLend, Disabled, (*line).closeDown},
 		{Ringing, evRemove, Disabled, (*line).leave},
 		{Ringing, evShutdown, Disabled, (*line).leave},
 
@@ -212,6 +219,7 @@ func transitions() []row {
 		{Recovering, evRestart, Opening, (*line).open},
 		{Recovering, evDisable, Disabled, (*line).closeDown},
 		{Recovering, evDrain, Disabled, (*line).closeDown},
+		{Recovering, evLend, Disabled, (*line).closeDown},
 		{Recovering, evRemove, Disabled, (*line).leave},
 		{Recovering, evShutdown, Disabled, (*line).leave},
 
@@ -221,6 +229,7 @@ func transitions() []row {
 		{Quarantined, evEnable, Opening, (*line).open},
 		{Quarantined, evDisable, Disabled, (*line).closeDown},
 		{Quarantined, evDrain, Disabled, (*line).closeDown},
+		{Quarantined, evLend, Disabled, (*line).closeDown},
 		{Quarantined, evRemove, Disabled, (*line).leave},
 		{Quarantined, evShutdown, Disabled, (*line).leave},
 
@@ -229,6 +238,8 @@ func transitions() []row {
 		{Disabled, evDeadline, Disabled, (*line).windowOver},
 		{Disabled, evDisable, Disabled, (*line).stayDown},
 		{Disabled, evDrain, Disabled, (*line).stayDown},
+		{Disabled, evLend, Disabled, (*line).lendDisabled},
+		{Disabled, evReturn, Disabled, (*line).takeHome},
 		{Disabled, evRemove, Disabled, (*line).leave},
 		{Disabled, evShutdown, Disabled, (*line).leave},
 	}
@@ -248,6 +259,8 @@ func ignored() map[event]string {
 		evDeadline: "the state has none",
 		evHangup:   refused, evRestart: refused, evDisable: refused, evDrain: refused, evEnable: refused,
 		evMaintenance: "a line that does not wait for calls looks at its clock when it does",
+		evLend:        "the call ends first",
+		evReturn:      "the line has not been lent yet, and will not be",
 	}
 }
 
@@ -358,6 +371,7 @@ type line struct {
 	echoed      bool                     // the last call was an echo loop
 	draining    bool                     // the line is disabled when the call is over
 	pending     string                   // what follows when the call is over, for people; "" for nothing special
+	loan        *Loan                    // lend.go: who has the device, or waits for it; nil for nobody
 	maintained  bool                     // maintenance.go: disabled by its window, not by an operator
 	skipUntil   time.Time                // an operator cut the window short that ends then
 	orders      orders                   // orders.go: what an operator said that holds
@@ -382,6 +396,7 @@ func (l *line) logAt(level slog.Level, message string, args ...any) {
 type request struct {
 	ev    event
 	why   string
+	loan  *Loan      // of evLend and evReturn
 	reply chan error // buffered
 }
 
@@ -394,6 +409,7 @@ func (l *line) run() {
 			l.finish()
 			return
 		}
+		l.freeDevice()
 		l.publish()
 		l.readOn()
 		l.setTimer()
@@ -454,6 +470,7 @@ func (l *line) settle() {
 		o := l.queue[0]
 		l.queue = l.queue[1:]
 		l.handle(o)
+		l.lendIfFree()
 	}
 	l.queue = nil
 }
@@ -500,6 +517,12 @@ func (l *line) enter(next State, o occurrence) {
 
 // asked takes a request. What the present state cannot do is an error.
 func (l *line) asked(r request) error {
+	switch {
+	case r.ev == evLend || r.ev == evReturn:
+		return l.lend(r)
+	case l.loan != nil && l.loan.out && (r.ev == evEnable || r.ev == evDisable || r.ev == evDrain):
+		return l.whileLent(r)
+	}
 	if l.mgr.table[transition{l.state, r.ev}] == nil || !l.allowed(r.ev) {
 		return l.cannot(r.ev)
 	}

@@ -7,7 +7,7 @@ import (
 
 // canBeBusy says that the line's modem is to be taken off hook when it is out of service.
 func (l *line) canBeBusy() bool {
-	return l.cfg.BusyWhenDead && !l.leaving && !l.cfg.direct() && l.cfg.Profile.OffHook.Send != ""
+	return l.cfg.BusyWhenDead && !l.leaving && l.loan == nil && !l.cfg.direct() && l.cfg.Profile.OffHook.Send != ""
 }
 
 // giveUpDevice gives the device back, after the modem was taken off hook where that is wanted. (Disabled, in maintenance, quarantined.)

@@ -60,7 +60,7 @@ func (m *Manager) ask(ctx context.Context, name string, ev event, why string) er
 		if l == nil {
 			return fmt.Errorf("line %q: %w", name, ErrNoLine)
 		}
-		err := l.ask(ctx, ev, why)
+		err := l.ask(ctx, request{ev: ev, why: why})
 		switch {
 		case !errors.Is(err, ErrStopped):
 			return err
@@ -71,8 +71,8 @@ func (m *Manager) ask(ctx context.Context, name string, ev event, why string) er
 }
 
 // ask sends a request and waits until it is taken. ErrStopped: the line has ended, or another one has taken its place.
-func (l *line) ask(ctx context.Context, ev event, why string) error {
-	r := request{ev: ev, why: why, reply: make(chan error, 1)}
+func (l *line) ask(ctx context.Context, r request) error {
+	r.reply = make(chan error, 1)
 	select {
 	case l.inbox <- r:
 	case <-l.done:
@@ -102,5 +102,8 @@ func (l *line) tell(ev event, why string) {
 
 // cannot says why the present state does not allow what was asked.
 func (l *line) cannot(ev event) error {
+	if l.loan != nil && l.loan.out {
+		return fmt.Errorf("line %s: %s: %w: the line is lent to %s", l.cfg.Name, ev, ErrNotNow, l.loan.to)
+	}
 	return fmt.Errorf("line %s: %s: %w: the line is %s", l.cfg.Name, ev, ErrNotNow, l.state)
 }

@@ -94,7 +94,7 @@ func TestReloadKeepsTheOperatorsWord(t *testing.T) {
 			r.within(time.Second, Listening)
 			old := r.mgr.line(r.cfg.Name)
 			reload(r)
-			if err := old.ask(ctx, evDisable, "too late"); !errors.Is(err, ErrStopped) {
+			if err := old.ask(ctx, request{ev: evDisable, why: "too late"}); !errors.Is(err, ErrStopped) {
 				t.Errorf("the line that was replaced says %v", err)
 			}
 			said := make(chan error)

@@ -48,7 +48,11 @@ func (l *line) forgive() {
 // missing waits for the device to appear. (Entering absent.)
 func (l *line) missing(o occurrence) {
 	l.closeDevice()
+	off := l.hang.off || l.draining
 	l.hang = hangup{}
+	if off { // an operator wanted it off when the call is over
+		l.post(evDisable, "switched off; the device is absent: "+o.why)
+	}
 	l.tty.absent = true
 	l.forget()
 	// Whatever rang went with the device, and another one may come.

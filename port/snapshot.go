@@ -18,7 +18,8 @@ type Snapshot struct {
 	Since   time.Time `json:"since"`
 	Reason  string    `json:"reason,omitempty"`
 	NextTry time.Time `json:"next_try,omitzero"`
-	// Pending is what follows when the present call is over, "" for the ordinary: the line is drained, or its maintenance window is open.
+	// Pending is what follows when the present call is over, "" for the ordinary: the line is drained, lent, or its maintenance window is open. Of a
+	// lent line it is what follows when it is given back.
 	Pending string `json:"pending,omitempty"`
 	// CallID, CallerID, Connect and User describe the present call, "" without one. User is known once the caller was let in.
 	CallID   string `json:"call_id,omitempty"`
@@ -66,7 +67,7 @@ func (l *line) publish() {
 	l.dirty = false
 	s := &Snapshot{
 		Name: l.cfg.Name, Device: l.cfg.Device, Modem: "none", State: l.state, Condition: condition(l.state), Since: l.since,
-		Reason: l.reason, Calls: l.calls, Missed: l.missed, Pending: l.pending, call: l.call,
+		Reason: l.reason, Calls: l.calls, Missed: l.missed, Pending: l.pendingText(), call: l.call,
 	}
 	if !l.cfg.direct() {
 		s.Modem, s.ModemWhy = l.cfg.Profile.Name, l.known
