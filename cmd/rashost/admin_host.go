@@ -117,6 +117,15 @@ func (h *adminHost) Reset(ctx context.Context, line string) error {
 	return lineError(h.daemon.lines.Reset(ctx, line))
 }
 
+// Lend implements admin.Host.
+func (h *adminHost) Lend(ctx context.Context, line, to string) (admin.Loan, error) {
+	loan, err := h.daemon.lines.Lend(ctx, line, to)
+	if err != nil {
+		return nil, lineError(err)
+	}
+	return loan, nil
+}
+
 // lineError gives the lines' errors the classes of the control socket.
 func lineError(err error) error {
 	switch {

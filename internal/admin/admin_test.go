@@ -50,6 +50,7 @@ type fakeHost struct {
 	actions []string
 	query   CallQuery
 	watched chan struct{} // gets a token for each Watch
+	loan    *fakeLoan     // the last one
 }
 
 func newFakeHost() *fakeHost { return &fakeHost{watched: make(chan struct{}, 1000)} }

@@ -42,6 +42,7 @@ type Server struct {
 	listener   *listener
 	http       *http.Server
 	watchers   atomic.Int32
+	loans      loans
 	watchWrite time.Duration
 	stop       context.CancelFunc // ends the requests
 }
@@ -132,6 +133,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("POST /v1/lines/{name}/"+name, s.action(name, do))
 	}
 	s.armRoutes(mux)
+	s.lendRoutes(mux)
 	return s.jsonErrors(mux)
 }
 

@@ -25,6 +25,8 @@ type Host interface {
 	Drain(ctx context.Context, line string) error
 	Enable(ctx context.Context, line string) error
 	Reset(ctx context.Context, line string) error
+	// Lend takes a line out of service for the program that to names, as soon as it has no call. It does not wait for that.
+	Lend(ctx context.Context, line, to string) (Loan, error)
 	// Arm lets a line answer for a while, if it answers only while armed; Disarm ends that. peer is who asks.
 	Arm(ctx context.Context, line string, peer Peer, r ArmRequest) (ArmView, error)
 	Disarm(ctx context.Context, line string, peer Peer) error
