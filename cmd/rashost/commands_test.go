@@ -77,6 +77,10 @@ func (d *fakeDaemon) Drain(_ context.Context, l string) error   { return d.act("
 func (d *fakeDaemon) Enable(_ context.Context, l string) error  { return d.act("enable", l) }
 func (d *fakeDaemon) Reset(_ context.Context, l string) error   { return d.act("reset", l) }
 
+func (d *fakeDaemon) Lend(context.Context, string, string) (admin.Loan, error) {
+	return nil, admin.Conflict(errors.New("nothing is lent"))
+}
+
 func (d *fakeDaemon) Arm(_ context.Context, l string, peer admin.Peer, r admin.ArmRequest) (admin.ArmView, error) {
 	if _, err := newArming(l, peer, r); err != nil {
 		return admin.ArmView{}, admin.Invalid(err)

@@ -44,6 +44,9 @@ func newDoctorCommand(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 			defer stop()
+			unread := make(chan os.Signal, 1) // who read what is printed has gone: the examination and its report go on
+			signal.Notify(unread, syscall.SIGPIPE)
+			defer signal.Stop(unread)
 			return a.doctor(ctx, args[0], f)
 		},
 	}
@@ -75,7 +78,7 @@ func (a *app) doctor(ctx context.Context, name string, f doctorFlags) error {
 	if p.sibling != nil {
 		taken = append(taken, p.sibling.Name)
 	}
-	giveBack, err := a.takeLines(ctx, taken, f.wait)
+	ctx, giveBack, err := a.takeLines(ctx, taken, f.wait)
 	if err != nil {
 		return err
 	}
@@ -162,58 +165,40 @@ func examinedLine(c *config.Config, name string) (port.LineConfig, error) {
 	}, nil
 }
 
-// takeLines has the running host give lines up as soon as no call is on them; giveBack returns those that were in service. Without a host
-// there is nobody to ask.
-func (a *app) takeLines(ctx context.Context, names []string, limit time.Duration) (giveBack func(), err error) {
+// takeLines has the running host lend lines, each as soon as no call is on it. It has them back at giveBack, and as soon as this process
+// ends, however that comes. ctx of the examination ends when the host does. Without a host there is nobody to ask.
+func (a *app) takeLines(ctx context.Context, names []string, limit time.Duration) (lent context.Context, giveBack func(), err error) {
 	client, err := a.dial(ctx)
-	if err != nil {
-		return func() {}, nil // no host runs
+	if errors.Is(err, admin.ErrNotRunning) {
+		return ctx, func() {}, nil
 	}
-	var taken []string
+	if err != nil {
+		return ctx, nil, err
+	}
+	lent, cancel := context.WithCancelCause(ctx)
+	var leases []*admin.Lease
 	giveBack = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		for _, name := range taken {
-			if err := client.Do(ctx, "enable", name); err != nil {
-				fmt.Fprintf(a.stderr, "line %s was not given back to the host: %v; run: rashost enable %s\n", name, err, name)
-			}
+		cancel(nil)
+		for _, l := range leases {
+			l.Close()
 		}
 		client.Close()
 	}
-	waiting, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("a call is still on the line after %v: try again later, or rashost hangup", limit))
-	defer cancel()
+	waiting, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("a call is still on the line after %v: try again later, or rashost hangup", limit))
+	defer stop()
 	for _, name := range names {
-		was, err := client.Line(waiting, name)
-		if err == nil && was.Line.State != string(port.Disabled) {
-			taken = append(taken, name)
-			if err = client.Do(waiting, "drain", name); err == nil {
-				err = untilDisabled(waiting, client, name)
-			}
-		}
+		l, err := client.Lend(waiting, name, "rashost doctor")
 		if err != nil {
 			giveBack()
-			return nil, fmt.Errorf("line %s: the host does not give it up: %w", name, err)
+			return ctx, nil, fmt.Errorf("line %s: the host does not give it up: %w", name, err)
 		}
+		leases = append(leases, l)
+		go func() {
+			<-l.Ended()
+			cancel(fmt.Errorf("the host has taken line %s back: it stops, or its configuration has changed", name))
+		}()
 	}
-	return giveBack, nil
-}
-
-// untilDisabled waits until the host has given a line up.
-func untilDisabled(ctx context.Context, client *admin.Client, name string) error {
-	for {
-		reply, err := client.Line(ctx, name)
-		if err != nil {
-			return err
-		}
-		if reply.Line.State == string(port.Disabled) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
+	return lent, giveBack, nil
 }
 
 // writeFinding writes one finding for people.

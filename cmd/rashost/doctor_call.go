@@ -93,11 +93,11 @@ func (a *app) callLine(ctx context.Context, p *patient, r *doctor.Report, say fu
 		add("call", doctor.Untested, "nobody to call the line: --sibling LINE and --number N have another line of this machine do it")
 		return nil
 	}
-	dir, err := os.MkdirTemp("", "rashost-doctor-")
+	dir, remove, err := makeDoctorFolder()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	secret := rand.Text()
 	c, err := p.write(dir, secret)
 	if err != nil {
@@ -215,16 +215,20 @@ func (p *patient) robot(d *daemon) (robot, error) {
 
 // calls has the line called twice and says what came of it.
 func (p *patient) calls(ctx context.Context, d *daemon, call robot, secret string, add func(string, doctor.Verdict, string, ...string)) error {
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	login := []turn{{"login: ", robotUser}, {"Password: ", "wrong" + secret[:4]}, {"denied", ""}, {"login: ", robotUser}, {"Password: ", secret}}
 	session := []turn{{"DOCTOR SESSION", "knock knock"}, {"DOCTOR HEARD knock knock", ""}, {"+++ATH0", ""}, {"DOCTOR STILL HERE", "bye"}, {"DOCTOR ENDS", ""}}
-	if why := listening(ctx, d, p.line.Name); why != "" {
+	if why := listening(ctx, d, p.line.Name); why != "" && whole.Err() == nil {
 		add("call", doctor.Bad, "the line does not come to listen: "+why)
 		return nil
 	}
 	err := call(ctx, append(login, session...))
 	row, rowErr := closedCall(ctx, d, 1)
+	if whole.Err() != nil { // interrupted: that says nothing of the line
+		return context.Cause(whole)
+	}
 	if rowErr != nil {
 		add("call", doctor.Bad, "the line did not answer the call", errorLines(err)...)
 		return nil
@@ -232,6 +236,9 @@ func (p *patient) calls(ctx context.Context, d *daemon, call robot, secret strin
 	p.judge(row, err, add)
 	err = call(ctx, []turn{{"login: ", ""}})
 	next, rowErr := closedCall(ctx, d, 2)
+	if whole.Err() != nil {
+		return context.Cause(whole)
+	}
 	if err != nil || rowErr != nil {
 		add("next call", doctor.Bad, "the line did not answer a second call right after the first", errorLines(errors.Join(err, rowErr))...)
 		return nil
