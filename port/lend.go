@@ -45,17 +45,7 @@ func (n *Loan) Ended() <-chan struct{} { return n.line.done }
 
 // Return gives the line back: it goes into service, or stays out of it, as the operator wants it. A second time it does nothing.
 func (n *Loan) Return() {
-	r := request{ev: evReturn, why: "given back by " + n.to, loan: n, reply: make(chan error, 1)}
-	select {
-	case n.line.inbox <- r:
-		n.line.wake()
-	case <-n.line.done:
-		return
-	}
-	select {
-	case <-r.reply:
-	case <-n.line.done:
-	}
+	_ = n.line.ask(context.Background(), request{ev: evReturn, why: "given back by " + n.to, loan: n}) // refused only by a line that is gone
 }
 
 // lend takes a request for a loan, or for its end.
