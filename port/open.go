@@ -253,16 +253,26 @@ func (l *line) setUpSteps() []modem.Step {
 
 // initSteps are the commands of the line's profile, those for distinctive ring, where the line asks for it, and caller id last.
 func initSteps(c *LineConfig) []modem.Step {
-	p := c.Profile
+	return append(SetUpSteps(c.Profile, c.DistinctiveRing), CallerIDSteps(c.Profile)...)
+}
+
+// SetUpSteps are the commands by which a line sets a modem up, in order; with distinctiveRing also the one for that, where the profile has it.
+// CallerIDSteps follow.
+func SetUpSteps(p *hardware.Profile, distinctiveRing bool) []modem.Step {
 	steps := commands(p, p.Init)
-	if c.DistinctiveRing && p.DistinctiveRing.Send != "" {
+	if distinctiveRing && p.DistinctiveRing.Send != "" {
 		ring := commands(p, []hardware.Step{p.DistinctiveRing})[0]
 		ring.Optional = true
 		steps = append(steps, ring)
 	}
-	for i, s := range commands(p, p.CallerID.Enable) {
-		s.Optional, s.Alternative = true, i > 0
-		steps = append(steps, s)
+	return steps
+}
+
+// CallerIDSteps are the commands by which a line asks for caller id: alternatives, tried until one is answered by OK.
+func CallerIDSteps(p *hardware.Profile) []modem.Step {
+	steps := commands(p, p.CallerID.Enable)
+	for i := range steps {
+		steps[i].Optional, steps[i].Alternative = true, i > 0
 	}
 	return steps
 }

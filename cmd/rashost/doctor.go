@@ -160,9 +160,7 @@ func examinedLine(c *config.Config, name string) (port.LineConfig, error) {
 		none.Name, none.Direct = "none", true
 		profile = &none
 	}
-	return port.LineConfig{
-		Name: l.Name, Device: c.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity, Flow: fromAuto(l.Flow), Rings: l.Rings, LockDirs: c.LockDirs,
-	}, nil
+	return deviceConfig(c, l, profile), nil
 }
 
 // takeLines has the running host lend lines, each as soon as no call is on it. It has them back at giveBack, and as soon as this process

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
+	"rashost/internal/config"
 	"rashost/internal/doctor"
+	"rashost/port"
 )
 
 // A virtual line is examined and called; the report is printed and kept, and the newest are kept.
@@ -94,4 +97,32 @@ func TestDoctorKnowsOwnProfiles(t *testing.T) {
 	}
 	out, _ := b.run(0, "doctor", "modem1", "--no-call")
 	wantText(t, out, "profile our-courier: ATI")
+}
+
+// The doctor's own host uses the line's device as the line does.
+func TestDoctorsHostHasTheLinesDevice(t *testing.T) {
+	b := newBench(t)
+	b.change(`device: "sim:a"`, `device: "sim:a", baud: 9600, parity: even, flow: none, carrier: ignore, dsr: ignore, rings: 3`)
+	a := &app{configPath: filepath.Join(b.dir, "config.yaml")}
+	c, _ := config.Inspect(a.configPath, config.Env{})
+	if c == nil {
+		t.Fatal("no configuration")
+	}
+	line, err := examinedLine(c, "modem1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := patient{config: c, line: line}
+	dir := t.TempDir()
+	own, err := p.write(dir, "a secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := examinedLine(own, "modem1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(line, again) || again.Carrier != port.CarrierIgnore || again.DSR != port.DSRIgnore || again.Parity != "even" || again.Rings != 3 {
+		t.Errorf("the line\n%+v\nin the doctor's host\n%+v", line, again)
+	}
 }

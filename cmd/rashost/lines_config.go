@@ -34,15 +34,11 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 		}
 		faults = append(faults, lineFaults(h.config, i, profile))
 		h.warnings = append(h.warnings, lineRemarks(h.config, i, profile)...)
-		cfg := port.LineConfig{
-			Name: l.Name, Device: h.config.ResolveDevice(l.Device), Profile: profile, Baud: l.Baud, Parity: l.Parity,
-			Flow: fromAuto(l.Flow), Rings: l.Rings, Carrier: port.CarrierMode(l.Carrier), Settle: time.Duration(l.Settle),
-			IdleProbe: time.Duration(l.IdleProbe), Recovery: time.Duration(l.Recovery), LockDirs: h.config.LockDirs,
-			HandlerGrace: handlerGrace(h.config, l), Policy: policyOf(l),
-			DistinctiveRing: slices.ContainsFunc(l.Routes, func(r config.Route) bool { return r.Ring != "" }),
-			Autobaud:        port.AutobaudMode(l.Autobaud), Speeds: l.Speeds, QuarantineAfter: l.QuarantineAfter,
-			Maintenance: maintenance(l.Maintenance), DSR: port.DSRMode(l.DSR), USBReset: l.USBReset, BusyWhenDead: l.BusyWhenDead,
-		}
+		cfg := deviceConfig(h.config, l, profile)
+		cfg.Settle, cfg.IdleProbe, cfg.Recovery = time.Duration(l.Settle), time.Duration(l.IdleProbe), time.Duration(l.Recovery)
+		cfg.HandlerGrace, cfg.Policy, cfg.Maintenance = handlerGrace(h.config, l), policyOf(l), maintenance(l.Maintenance)
+		cfg.Autobaud, cfg.Speeds = port.AutobaudMode(l.Autobaud), l.Speeds
+		cfg.QuarantineAfter, cfg.USBReset, cfg.BusyWhenDead = l.QuarantineAfter, l.USBReset, l.BusyWhenDead
 		if l.Modem == "auto" {
 			cfg.Auto = auto
 		}
@@ -54,6 +50,15 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 		cfgs = append(cfgs, cfg)
 	}
 	return cfgs, errors.Join(faults...)
+}
+
+// deviceConfig is what a line says of its device and its modem.
+func deviceConfig(c *config.Config, l config.Line, profile *hardware.Profile) port.LineConfig {
+	return port.LineConfig{
+		Name: l.Name, Device: c.ResolveDevice(l.Device), LockDirs: c.LockDirs, Profile: profile, Baud: l.Baud, Parity: l.Parity,
+		Flow: fromAuto(l.Flow), Carrier: port.CarrierMode(l.Carrier), DSR: port.DSRMode(l.DSR), Rings: l.Rings,
+		DistinctiveRing: slices.ContainsFunc(l.Routes, func(r config.Route) bool { return r.Ring != "" }),
+	}
 }
 
 // lineFaults finds what a line asks for that its modem profile cannot give.

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"rashost/hardware"
 	"rashost/port"
+	"rashost/port/modem"
 )
 
 // Exam is what is examined.
@@ -21,6 +23,8 @@ type Exam struct {
 	Settings port.Settings
 	// Profile is the line's modem profile; nil takes the one that fits best (`modem: auto`). Direct lines have no modem to ask.
 	Profile *hardware.Profile
+	// DistinctiveRing: the line asks for it. NoDCD and NoDSR: it does without those signals (`carrier: ignore`, `dsr: ignore`).
+	DistinctiveRing, NoDCD, NoDSR bool
 	// Profiles are all that are known.
 	Profiles []hardware.Profile
 	// Found is told each finding as it comes; nil for nobody.
@@ -59,7 +63,7 @@ func checks() []check {
 func (e *Exam) Run(ctx context.Context) ([]Finding, error) {
 	e.talk = talk{dev: e.Device}
 	if e.Profile != nil {
-		e.profile = *e.Profile
+		e.goBy(*e.Profile)
 	}
 	var all []Finding
 	for _, c := range checks() {
@@ -80,6 +84,23 @@ func (e *Exam) Run(ctx context.Context) ([]Finding, error) {
 		}
 	}
 	return all, nil
+}
+
+// goBy examines by a profile from now on.
+func (e *Exam) goBy(p hardware.Profile) {
+	e.profile = p
+	e.talk.delay, e.talk.parse.Codes = p.CommandDelay.Std(), p.ResultCodes
+	e.talk.unverified = map[string]bool{}
+	for _, s := range append(slices.Clone(p.Init), append([]hardware.Step{p.DistinctiveRing}, p.CallerID.Enable...)...) {
+		if s.Unverified {
+			e.talk.unverified[s.Send] = true
+		}
+	}
+	for _, q := range p.ReadBack {
+		if q.Unverified {
+			e.talk.unverified[q.Query] = true
+		}
+	}
 }
 
 // Chosen is the profile that the examination went by; the zero Profile before it.
@@ -105,6 +126,8 @@ func (e *Exam) controlSignals(context.Context) (Finding, error) {
 	case !s.CTS && e.Settings.RTSCTS:
 		return Finding{Verdict: Bad, Text: "CTS is low: with flow control rtscts nothing can be sent",
 			Advice: "is the modem on, and is pin 8 (DB9) wired? `flow: none` does without"}, nil
+	case !s.DSR && e.NoDSR:
+		return Finding{Verdict: Good, Text: "the modem takes bytes (CTS); DSR is low, and the line does without it"}, nil
 	case !s.DSR:
 		return Finding{Verdict: Doubtful, Text: "DSR is low: the modem is off, or DSR is not wired", Advice: "`dsr: ignore` if the modem answers all the same"}, nil
 	default:
@@ -157,7 +180,7 @@ func (e *Exam) identify(ctx context.Context) (Finding, error) {
 	r := hardware.Recognise(e.Profiles, answers)
 	switch {
 	case e.Profile == nil:
-		e.profile = r.Profile
+		e.goBy(r.Profile)
 		return Finding{Verdict: Good, Text: fmt.Sprintf("profile %s: %s", r.Profile.Name, r.Why)}, nil
 	case r.Score == 0:
 		return Finding{Verdict: Good, Text: fmt.Sprintf("profile %s, as configured; %s", e.profile.Name, r.Why)}, nil
@@ -172,39 +195,45 @@ func (e *Exam) identify(ctx context.Context) (Finding, error) {
 // setUp sends what the line sends.
 func (e *Exam) setUp(ctx context.Context) (Finding, error) {
 	refused, failed, err := e.initialise(ctx)
+	unproven := e.unverified(port.SetUpSteps(&e.profile, e.DistinctiveRing))
 	switch {
 	case err != nil:
 		return Finding{}, err
 	case failed != "":
-		return Finding{Verdict: Bad, Text: fmt.Sprintf("the modem refuses %s, which profile %s needs", failed, e.profile.Name),
+		return Finding{Verdict: Bad, Text: fmt.Sprintf("the modem refuses %s, which profile %s needs", failed, e.profile.Name) + unproven,
 			Advice: "another profile, or `rashost modem lint " + e.profile.Name + "` for what the command is about"}, nil
 	case len(refused) > 0:
-		return Finding{Verdict: Good, Text: "the modem is set up; it refuses " + strings.Join(refused, ", ") + ", which it may"}, nil
+		return Finding{Verdict: Good, Text: "the modem is set up; it refuses " + strings.Join(refused, ", ") + ", which it may" + unproven}, nil
 	default:
-		return Finding{Verdict: Good, Text: "the modem takes the whole set-up"}, nil
+		return Finding{Verdict: Good, Text: "the modem takes the whole set-up" + unproven}, nil
 	}
+}
+
+// unverified names those of a set-up's commands that are, for the end of a sentence.
+func (e *Exam) unverified(steps []modem.Step) string {
+	var all []string
+	for _, s := range steps {
+		if e.talk.unverified[s.Send] {
+			all = append(all, s.Send)
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "; " + inNoManual + ": " + strings.Join(all, ", ")
 }
 
 // initialise sends the profile's set-up: refused are the optional commands that failed, failed is the required one that did.
 func (e *Exam) initialise(ctx context.Context) (refused []string, failed string, err error) {
-	for _, s := range e.profile.Init {
-		limit := s.Timeout
-		if limit == 0 {
-			limit = e.profile.CommandTimeout
-		}
-		a, err := e.talk.ask(ctx, s.Send, limit.Std())
-		if err != nil {
-			return nil, "", err
-		}
-		if a.ok() || s.NoReply {
-			continue
-		}
-		if !s.Optional {
-			return refused, s.Send, nil
-		}
-		refused = append(refused, s.Send)
+	e.talk.parse.Reset() // as a line has it: the modem may say numbers until it is told to use words
+	optional, required, err := e.talk.run(ctx, port.SetUpSteps(&e.profile, e.DistinctiveRing))
+	for _, r := range optional {
+		refused = append(refused, r.Step.Send)
 	}
-	return refused, "", nil
+	if required != nil {
+		failed = required.Step.Send
+	}
+	return refused, failed, err
 }
 
 // readBack asks whether the modem really took the set-up.
@@ -212,7 +241,7 @@ func (e *Exam) readBack(ctx context.Context) (Finding, error) {
 	if len(e.profile.ReadBack) == 0 {
 		return Finding{Verdict: Untested, Text: "profile " + e.profile.Name + " knows no settings that can be read back"}, nil
 	}
-	var wrong []string
+	var wrong, unproven []string
 	shown := 0
 	for _, q := range e.profile.ReadBack {
 		a, err := e.talk.ask(ctx, q.Query, patience)
@@ -227,8 +256,13 @@ func (e *Exam) readBack(ctx context.Context) (Finding, error) {
 		case !a.ok() || a.text() == "": // not every modem of a family can be asked
 		case re.MatchString(a.text()):
 			shown++
+		case q.Unverified:
+			wrong = append(wrong, q.Query+" does not show that "+q.Means+", a question "+inNoManual)
 		default:
 			wrong = append(wrong, q.Query+" does not show that "+q.Means)
+		}
+		if q.Unverified {
+			unproven = append(unproven, q.Query)
 		}
 	}
 	if len(wrong) > 0 {
@@ -237,7 +271,14 @@ func (e *Exam) readBack(ctx context.Context) (Finding, error) {
 	if shown == 0 {
 		return Finding{Verdict: Untested, Text: "the modem shows none of its settings"}, nil
 	}
-	return Finding{Verdict: Good, Text: fmt.Sprintf("%d settings are as they were made", shown)}, nil
+	text := "one setting is as it was made"
+	if shown > 1 {
+		text = fmt.Sprintf("%d settings are as they were made", shown)
+	}
+	if len(unproven) > 0 {
+		text += "; " + inNoManual + ": " + strings.Join(unproven, ", ")
+	}
+	return Finding{Verdict: Good, Text: text}, nil
 }
 
 // speed sends many commands and looks whether each is understood and each answer comes whole.
@@ -277,19 +318,18 @@ func (e *Exam) callerID(ctx context.Context) (Finding, error) {
 	}
 	text := "the modem takes " + s.Send
 	if s.Unverified {
-		text += " (found in no manual of the family)"
+		text += " (" + inNoManual + ")"
 	}
 	return Finding{Verdict: Good, Text: text + "; whether the network sends a number, a call shows: `rashost modem caller-id`"}, nil
 }
 
 // enableCallerID tries the profile's ways in turn and returns the one that the modem took; the zero Step for none.
 func (e *Exam) enableCallerID(ctx context.Context) (hardware.Step, error) {
-	for _, s := range e.profile.CallerID.Enable {
-		if a, err := e.talk.ask(ctx, s.Send, patience); err != nil || a.ok() {
-			return s, err
-		}
+	refused, _, err := e.talk.run(ctx, port.CallerIDSteps(&e.profile))
+	if ways := e.profile.CallerID.Enable; err == nil && len(refused) < len(ways) {
+		return ways[len(refused)], nil
 	}
-	return hardware.Step{}, nil
+	return hardware.Step{}, err
 }
 
 // escape looks whether our own modem can be brought into command mode by bytes that it is sent.

@@ -14,15 +14,31 @@ import (
 
 // talk asks a modem, one command at a time.
 type talk struct {
-	dev      port.Device
-	split    modem.Splitter
-	evidence []string
+	dev        port.Device
+	split      modem.Splitter
+	parse      modem.Parser
+	delay      time.Duration   // kept after an answer, before the next command
+	unverified map[string]bool // commands that are found in no manual of the family
+	evidence   []string
+}
+
+// inNoManual is what is said of a command of which that is so.
+const inNoManual = "found in no manual of the family"
+
+// marked is a command as evidence has it.
+func (t *talk) marked(command string) string {
+	if t.unverified[command] {
+		return command + " (" + inNoManual + ")"
+	}
+	return command
 }
 
 const (
 	maxAnswer   = 64  // lines of one answer
 	maxEvidence = 40  // of one finding
 	maxQuoted   = 120 // bytes of what came
+
+	writeTime = time.Second // for a command to be taken, as a line has it
 )
 
 // note keeps evidence.
@@ -69,8 +85,57 @@ func (t *talk) ask(ctx context.Context, command string, limit time.Duration) (an
 	if err != nil {
 		return a, fmt.Errorf("%s: %w", command, err)
 	}
-	t.note("%s -> %s", command, a.said())
-	return a, nil
+	t.note("%s -> %s", t.marked(command), a.said())
+	return a, wait(ctx, t.delay)
+}
+
+// run sends what a line sends, and waits as it does. refused are the optional steps that failed; failed is the required one that did, nil for
+// none. An error is the device's, or ctx's.
+func (t *talk) run(ctx context.Context, steps []modem.Step) (refused []*modem.StepError, failed *modem.StepError, err error) {
+	s := &modem.Script{Steps: steps}
+	for a := s.Start(); ; {
+		switch a.Kind {
+		case modem.Done:
+			return s.Refused(), nil, nil
+		case modem.Failed:
+			failed, _ = errors.AsType[*modem.StepError](a.Err)
+			return s.Refused(), failed, nil
+		case modem.Send:
+			step := s.Current()
+			t.split.Echo(step.Send)
+			if err := t.send(ctx, string(a.Send), writeTime); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", step.Send, err)
+			}
+			var said answer
+			if a, said, err = t.await(ctx, s, a.Timeout); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", step.Send, err)
+			}
+			t.note("%s -> %s", t.marked(step.Send), said.said())
+		case modem.Pause, modem.Keep:
+			if a, _, err = t.await(ctx, s, a.Timeout); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+}
+
+// await reads until the script wants something done, at the latest when limit is over.
+func (t *talk) await(ctx context.Context, s *modem.Script, limit time.Duration) (next modem.Action, said answer, err error) {
+	err = t.read(ctx, time.Now().Add(limit), func(line string) bool {
+		r := t.parse.Parse(line)
+		if next = s.OnResult(r); next.Kind != modem.Keep {
+			said.result = r
+			return true
+		}
+		if len(said.lines) < maxAnswer {
+			said.lines = append(said.lines, line)
+		}
+		return false
+	})
+	if err == nil && next.Kind == modem.Keep {
+		next = s.OnTimeout()
+	}
+	return next, said, err
 }
 
 // send writes to the modem.
@@ -94,7 +159,7 @@ func (t *talk) send(ctx context.Context, text string, limit time.Duration) error
 func (t *talk) listen(ctx context.Context, limit time.Duration) (answer, error) {
 	var a answer
 	err := t.read(ctx, time.Now().Add(limit), func(line string) bool {
-		r := modem.ParseResult(line)
+		r := t.parse.Parse(line)
 		switch {
 		case r.Kind == modem.OK || r.Kind == modem.Connected || r.Kind.Failed():
 			a.result = r
