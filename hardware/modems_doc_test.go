@@ -57,7 +57,7 @@ func modemTables(t *testing.T) string {
 		if !p.Direct {
 			answer = p.Answer.Timeout.String()
 		}
-		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %s | %d | %d |\n", p.Name, p.Name, md(p.Description), callerID(&p), dtr(&p), p.Flow, answer, total, len(unverified))
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s | %s | %s | %s | %d | %d |\n", p.Name, p.Name, md(p.Description), callerID(&p), dtr(&p), p.Flow, answer, total, unverified)
 	}
 	for _, p := range all {
 		section(&b, dict, &p)
@@ -162,41 +162,13 @@ func md(s string) string {
 // code is a text between backquotes, which needs only that its bars do not end a cell.
 func code(s string) string { return strings.NewReplacer("|", `\|`, "`", "'").Replace(s) }
 
-// facts counts what a profile claims, and names what of that was found in no document.
-func facts(p *hardware.Profile) (total int, unverified []string) {
-	count := func(text string, is bool) {
-		if text == "" {
-			return
-		}
-		total++
-		if is {
-			unverified = append(unverified, text)
+// facts counts what a profile claims, and what of that was found in no document.
+func facts(p *hardware.Profile) (total, unverified int) {
+	all := p.Facts()
+	for _, f := range all {
+		if f.Unverified {
+			unverified++
 		}
 	}
-	for _, steps := range [][]hardware.Step{p.Init, p.CallerID.Enable, p.Recover, p.Diagnostics, {p.OffHook}, {p.DistinctiveRing}} {
-		for _, s := range steps {
-			count(s.Send, s.Unverified)
-		}
-	}
-	if !p.Direct {
-		count(p.Answer.Command, p.Answer.Unverified)
-		count(p.Hangup.Command, p.Hangup.Unverified)
-		count(p.Reset.Command, p.Reset.Unverified)
-	}
-	for _, m := range p.Match {
-		count(m.Query, m.Unverified)
-	}
-	for _, r := range p.ReadBack {
-		count(r.Query, r.Unverified)
-	}
-	for _, r := range p.Replies {
-		count(r.Text, r.Unverified)
-	}
-	for _, x := range p.Traps {
-		count(x.Text, x.Unverified)
-	}
-	if len(p.ResultCodes) > 0 {
-		count("result codes", p.ResultCodesUnverified)
-	}
-	return total, unverified
+	return len(all), unverified
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -48,13 +49,15 @@ type lintReply struct {
 	Subject string `json:"subject"`
 	Kind    string `json:"kind"`
 	// Dialect is the one that the commands were read in.
-	Dialect    string        `json:"dialect"`
-	Commands   []lintCommand `json:"commands"`
-	Missing    []lintFinding `json:"missing"`
-	Traps      []lintTrap    `json:"traps"`
-	Faults     int           `json:"faults"`
-	Warnings   int           `json:"warnings"`
-	Unverified int           `json:"unverified"`
+	Dialect  string        `json:"dialect"`
+	Commands []lintCommand `json:"commands"`
+	Missing  []lintFinding `json:"missing"`
+	Traps    []lintTrap    `json:"traps"`
+	// Facts are what a profile claims besides: how it is recognised, what it answers and says, and the bytes that are no commands.
+	Facts      []lintFact `json:"facts"`
+	Faults     int        `json:"faults"`
+	Warnings   int        `json:"warnings"`
+	Unverified int        `json:"unverified"`
 }
 
 type lintCommand struct {
@@ -80,12 +83,19 @@ type lintTrap struct {
 	Unverified bool   `json:"unverified"`
 }
 
+type lintFact struct {
+	Key        string `json:"key"`
+	Text       string `json:"text"`
+	Source     string `json:"source,omitempty"`
+	Unverified bool   `json:"unverified"`
+}
+
 func (l *modemLint) run(subject string) error {
 	dict, err := hardware.LoadDictionary()
 	if err != nil {
 		return err
 	}
-	reply := lintReply{Subject: subject, Commands: []lintCommand{}, Missing: []lintFinding{}, Traps: []lintTrap{}}
+	reply := lintReply{Subject: subject, Commands: []lintCommand{}, Missing: []lintFinding{}, Traps: []lintTrap{}, Facts: []lintFact{}}
 	if err := l.explain(&reply, dict); err != nil {
 		return err
 	}
@@ -109,7 +119,7 @@ func (l *modemLint) explain(reply *lintReply, dict *hardware.Dictionary) error {
 			return err
 		}
 		reply.take(dict.LintProfile(profile))
-		reply.traps(profile)
+		reply.facts(profile)
 		return nil
 	}
 	if l.family == "" && !isCommand(reply.Subject) {
@@ -215,9 +225,20 @@ func (r *lintReply) count(findings []hardware.Finding) []lintFinding {
 	return all
 }
 
-func (r *lintReply) traps(p *hardware.Profile) {
+// facts adds what a profile claims and is no command, and counts what of all that it claims was found in no document.
+func (r *lintReply) facts(p *hardware.Profile) {
 	for _, t := range p.Traps {
 		r.Traps = append(r.Traps, lintTrap(t))
+	}
+	r.Unverified = 0
+	for _, f := range p.Facts() {
+		if f.Unverified {
+			r.Unverified++
+		}
+		explained := slices.ContainsFunc(r.Commands, func(c lintCommand) bool { return c.Key == f.Key })
+		if !explained && !strings.HasPrefix(f.Key, "traps[") {
+			r.Facts = append(r.Facts, lintFact(f))
+		}
 	}
 }
 
@@ -254,6 +275,11 @@ func (r *lintReply) write(out io.Writer) {
 			mark = " (unverified)"
 		}
 		fmt.Fprintf(&text, "trap: %s%s\n", t.Text, mark)
+	}
+	for _, f := range r.Facts {
+		if f.Unverified {
+			fmt.Fprintf(&text, "%s: %s (unverified)\n", f.Key, strings.ReplaceAll(f.Text, "\n", " / "))
+		}
 	}
 	fmt.Fprint(out, onScreen(text.String()))
 	fmt.Fprintf(out, "\n%s, %s, %d unverified\n", many(r.Faults, "fault"), many(r.Warnings, "warning"), r.Unverified)

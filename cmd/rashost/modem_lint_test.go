@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -103,6 +104,41 @@ func TestComplaint2_17_ModemsThatWork(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What lint counts as unverified is what docs/modems.md counts, whatever kind of fact it is, and each is shown.
+func TestLintCountsEveryFact(t *testing.T) {
+	data, err := os.ReadFile("../../docs/modems.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t)
+	for _, name := range hardware.Names() {
+		_, row, _ := strings.Cut(string(data), "\n| ["+name+"](#")
+		row, _, _ = strings.Cut(row, "\n")
+		cells := strings.Split(strings.TrimSuffix(row, " |"), " | ")
+		r := b.lint(0, name)
+		if count := cells[len(cells)-1]; strconv.Itoa(r.Unverified) != count {
+			t.Errorf("%s: lint counts %d unverified, docs/modems.md %s", name, r.Unverified, count)
+		}
+		out, _ := b.run(0, "modem", "lint", name)
+		if shown := strings.Count(out, "(unverified)"); shown < r.Unverified { // more, where a line of several commands is
+			t.Errorf("%s: %d of %d are shown:\n%s", name, shown, r.Unverified, out)
+		}
+	}
+	own := filepath.Join(b.dir, "ours.yaml")
+	text := "name: ours\ninit: [{send: ATE0, source: s}]\nrecover: [{send: AT, raw: true, unverified: true}]\nmatch: [{query: ATI3, pattern: x, unverified: true}]\n" +
+		"read_back: [{query: ATI4, pattern: x, means: y, unverified: true}]\nreplies: [{text: HI, means: y, unverified: true}]\n" +
+		"traps: [{text: Beware., unverified: true}]\nresult_codes: {99: CONNECT 1}\nresult_codes_unverified: true\n"
+	if err := os.WriteFile(own, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.lint(1, own); r.Unverified != 6 || len(r.Facts) != 5 {
+		t.Errorf("%+v", r)
+	}
+	out, _ := b.run(1, "modem", "lint", own)
+	wantText(t, out, "match[0]: ATI3 (unverified)", "read_back[0]: ATI4 (unverified)", "replies[0]: HI (unverified)", "trap: Beware. (unverified)",
+		"recover[0]: AT (unverified)", "result_codes: results beyond 0 to 8: 1 (unverified)", "6 unverified")
 }
 
 func TestModemLint(t *testing.T) {
