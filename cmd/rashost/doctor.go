@@ -38,7 +38,8 @@ func newDoctorCommand(a *app) *cobra.Command {
 		Short: "prove a line end to end, and say in plain words what is wrong with it",
 		Long: "Examines the device and the modem of a line, then has it called: identify, set-up and what the modem says of it, speed, flow control,\n" +
 			"DTR and DCD, caller id, escape, a login with a wrong and a right password, a session, the hang-up, and the next call. A virtual line\n" +
-			"(sim:NAME) is called by its simulator; a real one by another line of this machine (--sibling and --number), or not at all. When the host\n" +
+			"(sim:NAME) is called by its simulator; a real one by another line of this machine (--sibling and --number; --sibling alone at the other\n" +
+			"end of a cable), or not at all, and then nothing is proven beyond the modem. When the host\n" +
 			"runs, the line is taken from it as soon as no call is on it, and given back. The report is kept in the state folder.",
 		Args: arguments("LINE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -53,7 +54,7 @@ func newDoctorCommand(a *app) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.json, "json", false, "print JSON (docs/json.md)")
 	flags.BoolVar(&f.noCall, "no-call", false, "examine only, make no call")
-	flags.StringVar(&f.sibling, "sibling", "", "the line that calls this one")
+	flags.StringVar(&f.sibling, "sibling", "", "the line that calls this one; of a direct line the one at the other end of its cable")
 	flags.StringVar(&f.number, "number", "", "the telephone number of this line, for the sibling")
 	flags.DurationVar(&f.wait, "wait", 5*time.Minute, "how long to wait for a call on the line to end")
 	return cmd
@@ -120,17 +121,20 @@ func (a *app) patient(name string, f doctorFlags) (patient, error) {
 		return patient{}, err
 	}
 	p := patient{config: c, number: f.number}
-	if (f.sibling == "") != (f.number == "") {
-		return p, usageError(errors.New("--sibling and --number belong together: who calls, and the number of " + name))
-	}
 	if p.line, err = examinedLine(c, name); err != nil {
 		return p, usageError(err)
 	}
 	l, _ := c.Line(name)
 	p.auto = l.Modem == "auto"
-	if f.sibling != "" {
+	direct := p.line.Profile.Direct
+	switch {
+	case direct && f.number != "":
+		return p, usageError(fmt.Errorf("line %s has no modem, and no number: --sibling LINE alone names the port at the other end of its cable", name))
+	case !direct && (f.sibling == "") != (f.number == ""):
+		return p, usageError(errors.New("--sibling and --number belong together: who calls, and the number of " + name))
+	case f.sibling != "":
 		sibling, err := examinedLine(c, f.sibling)
-		if err == nil && (sibling.Profile != nil && sibling.Profile.Direct || f.sibling == name) {
+		if err == nil && (sibling.Profile.Direct != direct || f.sibling == name) {
 			err = fmt.Errorf("line %s cannot call %s", f.sibling, name)
 		}
 		if err != nil {

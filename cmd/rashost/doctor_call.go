@@ -13,9 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"rashost/internal/caller"
 	"rashost/internal/config"
-	"rashost/internal/dialout"
 	"rashost/internal/doctor"
 	"rashost/internal/record"
 	"rashost/plugin/users"
@@ -67,12 +65,6 @@ const (
 	robotNumber  = "5550100"
 )
 
-// turn is one thing that the robot waits for, and what it says then.
-type turn struct{ expect, send string }
-
-// robot makes one call and plays turns; then it hangs up. An error names the turn.
-type robot func(ctx context.Context, turns []turn) error
-
 // callLine runs a host of its own for this one line, and has it called twice.
 func (a *app) callLine(ctx context.Context, p *patient, r *doctor.Report, say func(doctor.Finding)) error {
 	add := func(check string, v doctor.Verdict, text string, evidence ...string) {
@@ -87,11 +79,15 @@ func (a *app) callLine(ctx context.Context, p *patient, r *doctor.Report, say fu
 		}
 	}
 	switch {
-	case p.line.Profile.Direct:
-		add("call", doctor.Untested, "a direct line has no telephone: connect a terminal and log in")
+	case p.sibling != nil:
+	case !strings.HasPrefix(p.line.Device, config.SimPrefix) && p.line.Profile.Direct:
+		add("call", doctor.Untested, "nobody is at the other end: --sibling LINE has another line of this machine do it, whose port the cable leads to")
 		return nil
-	case p.sibling == nil && !strings.HasPrefix(p.line.Device, config.SimPrefix):
+	case !strings.HasPrefix(p.line.Device, config.SimPrefix):
 		add("call", doctor.Untested, "nobody to call the line: --sibling LINE and --number N have another line of this machine do it")
+		return nil
+	case p.line.Profile.Direct && !modemsim.New(modemsim.Named(strings.TrimPrefix(p.line.Device, config.SimPrefix), modemsim.Timing{})).Direct():
+		add("call", doctor.Untested, p.line.Device+" is a virtual modem, and the line has none: device: sim:null-modem is a virtual cable")
 		return nil
 	}
 	dir, remove, err := makeDoctorFolder()
@@ -167,54 +163,7 @@ func (p *patient) write(dir, secret string) (*config.Config, error) {
 	return config.Load(path, env)
 }
 
-// robot is who calls: the simulator of a virtual line, or the sibling.
-func (p *patient) robot(d *daemon) (robot, error) {
-	if p.sibling == nil {
-		sim, err := d.sims.modem(strings.TrimPrefix(p.line.Device, config.SimPrefix))
-		if err != nil {
-			return nil, err
-		}
-		return func(ctx context.Context, turns []turn) error {
-			far, err := sim.dial(ctx, modemsim.DialOptions{Number: robotNumber, Name: "DOCTOR"})
-			if err != nil {
-				return fmt.Errorf("the line did not answer: %w", err)
-			}
-			defer func() { _ = far.Close() }()
-			r := caller.New(far)
-			for _, t := range turns {
-				if _, err := r.Expect(ctx, t.expect); err != nil {
-					return err
-				}
-				if t.send == "" {
-					continue
-				}
-				if err := r.Send(t.send); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, nil
-	}
-	return func(ctx context.Context, turns []turn) error {
-		script := &caller.Script{}
-		for i, t := range turns {
-			script.Steps = append(script.Steps, caller.Step{Verb: caller.Expect, Text: t.expect, Line: i + 1})
-			if t.send != "" {
-				script.Steps = append(script.Steps, caller.Step{Verb: caller.Secret, Text: t.send, Line: i + 1})
-			}
-		}
-		s := p.sibling
-		_, err := (&dialout.Call{
-			Target: dialout.Target{Device: s.Device, Settings: s.Settings(), Lock: port.LockOptions{Dirs: s.LockDirs}},
-			Modem:  &dialout.Modem{Profile: *s.Profile, Number: p.number, Timeout: 90 * time.Second, Redial: 2, Pause: 5 * time.Second},
-			Login:  &dialout.Login{Script: script, Timeout: 2 * time.Minute},
-			Then:   dialout.Command, Command: []string{"/bin/true"},
-		}).Run(ctx)
-		return err
-	}, nil
-}
-
-// calls has the line called twice and says what came of it.
+// calls has the line called again and again and says what came of it.
 func (p *patient) calls(ctx context.Context, d *daemon, call robot, secret string, add func(string, doctor.Verdict, string, ...string)) error {
 	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
@@ -225,38 +174,78 @@ func (p *patient) calls(ctx context.Context, d *daemon, call robot, secret strin
 		add("call", doctor.Bad, "the line does not come to listen: "+why)
 		return nil
 	}
-	err := call(ctx, append(login, session...))
-	row, rowErr := closedCall(ctx, d, 1)
-	if whole.Err() != nil { // interrupted: that says nothing of the line
+	row, err, rowErr := oneCall(ctx, d, call, append(login, session...), 1)
+	switch {
+	case whole.Err() != nil: // interrupted: that says nothing of the line
 		return context.Cause(whole)
-	}
-	if rowErr != nil {
+	case rowErr != nil:
 		add("call", doctor.Bad, "the line did not answer the call", errorLines(err)...)
 		return nil
 	}
 	p.judge(row, err, add)
-	err = call(ctx, []turn{{"login: ", ""}})
-	next, rowErr := closedCall(ctx, d, 2)
-	if whole.Err() != nil {
-		return context.Cause(whole)
+	again := []turn{{"login: ", ""}} // and the caller hangs up
+	if p.line.Profile.Direct {
+		again = append(login[3:], session...)
 	}
-	if err != nil || rowErr != nil {
+	next, err, rowErr := oneCall(ctx, d, call, again, 2)
+	switch {
+	case whole.Err() != nil:
+		return context.Cause(whole)
+	case err != nil || rowErr != nil:
 		add("next call", doctor.Bad, "the line did not answer a second call right after the first", errorLines(errors.Join(err, rowErr))...)
 		return nil
+	case !p.line.Profile.Direct:
+		add("next call", doctor.Good, "the line answers again at once; a caller who hangs up is noticed: "+next.Reason, chainOf(next)...)
+		return nil
 	}
-	add("next call", doctor.Good, "the line answers again at once; a caller who hangs up is noticed: "+next.Reason, chainOf(next)...)
+	add("next call", doctor.Good, "the line answers again at once", chainOf(next)...)
+	return p.leaves(whole, ctx, d, call, add)
+}
+
+// leaves looks whether a caller is noticed who leaves a direct line in the middle.
+func (p *patient) leaves(whole, ctx context.Context, d *daemon, call robot, add func(string, doctor.Verdict, string, ...string)) error {
+	const check = "caller leaves"
+	mode := p.line.Carrier
+	if mode == port.CarrierAuto || mode == "" {
+		mode = port.CarrierMode(p.line.Profile.Carrier)
+	}
+	if mode != port.CarrierRequired {
+		add(check, doctor.Untested, "without DCD a caller who leaves is not noticed, and idle of the service ends the call: carrier: required if DCD is wired")
+		return nil
+	}
+	left, err, rowErr := oneCall(ctx, d, call, []turn{{"login: ", ""}}, 3)
+	switch {
+	case whole.Err() != nil:
+		return context.Cause(whole)
+	case err != nil || rowErr != nil:
+		add(check, doctor.Bad, "the other end went, and the call went on: is its DTR wired to our DCD?", errorLines(errors.Join(err, rowErr))...)
+	default:
+		add(check, doctor.Good, "a caller who leaves is noticed: "+left.Reason, chainOf(left)...)
+	}
 	return nil
+}
+
+// oneCall has the line called, and returns the record of the call, the nth, once it is closed. err is the robot's.
+func oneCall(ctx context.Context, d *daemon, call robot, turns []turn, n int) (row record.Row, err, rowErr error) {
+	err = call(ctx, turns)
+	row, rowErr = closedCall(ctx, d, n)
+	return row, err, rowErr
 }
 
 // judge says what the record of the first call shows.
 func (p *patient) judge(row record.Row, err error, add func(string, doctor.Verdict, string, ...string)) {
 	chain := append(chainOf(row), errorLines(err)...)
 	if row.Answered.IsZero() {
-		add("call", doctor.Bad, "the modem answered, and there was no connection: "+row.Reason, chain...)
+		add("call", doctor.Bad, "the line answered, and there was no connection: "+row.Reason, chain...)
 		return
 	}
-	add("call", doctor.Good, "the line answers: CONNECT "+row.Connect, chain...)
+	if p.line.Profile.Direct {
+		add("call", doctor.Good, "the line answers", chain...)
+	} else {
+		add("call", doctor.Good, "the line answers: CONNECT "+row.Connect, chain...)
+	}
 	switch {
+	case p.line.Profile.Direct: // there is none
 	case row.CallerNumber == "" && p.line.Rings < 2:
 		add("caller id", doctor.Untested, "no caller id came before the first ring, at which the line answers: rings: 2 gives it time")
 	case row.CallerNumber == "":

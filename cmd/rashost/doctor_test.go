@@ -126,3 +126,40 @@ func TestDoctorsHostHasTheLinesDevice(t *testing.T) {
 		t.Errorf("the line\n%+v\nin the doctor's host\n%+v", line, again)
 	}
 }
+
+// A direct line is called by whoever is at the other end of its cable; the simulators of cables are.
+func TestDoctorOfADirectLine(t *testing.T) {
+	for name, c := range map[string]struct {
+		keys string
+		good []string
+		said string
+	}{
+		"cable": {"modem: null-modem, device: \"sim:null-modem\"", []string{"control signals", "call", "dialog", "session", "escape in a call", "hang-up", "next call", "caller leaves"},
+			"line modem1 works: 8 checks are good\n"},
+		"radio": {"modem: radio, device: \"sim:radio\"", []string{"call", "dialog", "session", "hang-up", "next call"}, "not tested  caller leaves     without DCD"},
+		"none":  {"modem: none, device: \"sim:null-modem\"", []string{"call", "dialog", "session", "hang-up", "next call"}, "line modem1 works: 7 checks are good; 1 could not be tested"},
+		"virtual modem": {"modem: none, device: \"sim:usr-courier\"", nil,
+			"it is not proven that line modem1 works: nothing but its control signals was looked at; 1 could not be tested"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.change(`device: "sim:a"`, c.keys)
+			out, errs := b.run(0, "doctor", "modem1")
+			wantText(t, out+errs, c.said)
+			for _, check := range c.good {
+				wantText(t, out, fmt.Sprintf("%-10s  %-16s  ", doctor.Good, check))
+			}
+		})
+	}
+	b := newBench(t)
+	b.change(`device: "sim:a"`, "modem: none, device: "+filepath.Join(b.dir, "nowhere"))
+	for text, args := range map[string][]string{
+		"line modem1 has no modem, and no number": {"doctor", "modem1", "--sibling", "modem1", "--number", "1"},
+		"cannot call":                             {"doctor", "modem1", "--sibling", "modem1"},
+	} {
+		if _, errs := b.run(2, args...); !strings.Contains(errs, text) {
+			t.Errorf("%q: %s", args, errs)
+		}
+	}
+}

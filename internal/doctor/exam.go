@@ -42,10 +42,13 @@ type check struct {
 	run   func(e *Exam, ctx context.Context) (Finding, error)
 }
 
+// signalsCheck is the check that asks nobody.
+const signalsCheck = "control signals"
+
 // checks is the examination, in order.
 func checks() []check {
 	return []check{
-		{"control signals", false, (*Exam).controlSignals},
+		{signalsCheck, false, (*Exam).controlSignals},
 		{"answers", true, (*Exam).answers},
 		{"identify", false, (*Exam).identify},
 		{"set-up", true, (*Exam).setUp},
@@ -79,7 +82,7 @@ func (e *Exam) Run(ctx context.Context) ([]Finding, error) {
 		if e.Found != nil {
 			e.Found(f)
 		}
-		if err != nil || f.Verdict == Bad && c.fatal || e.profile.Direct && c.name == "control signals" {
+		if err != nil || f.Verdict == Bad && c.fatal || e.profile.Direct && c.name == signalsCheck {
 			return all, nil
 		}
 	}
@@ -123,6 +126,10 @@ func (e *Exam) controlSignals(context.Context) (Finding, error) {
 	e.signals = true
 	e.talk.note("CTS %s, DSR %s, DCD %s, RI %s", level(s.CTS), level(s.DSR), level(s.DCD), level(s.RI))
 	switch {
+	case e.profile.Direct && (!s.CTS && e.Settings.RTSCTS || !s.DSR && !e.NoDSR):
+		return Finding{Verdict: Untested, Text: fmt.Sprintf("CTS is %s and DSR %s: nobody is at the other end now, or the cable lacks these wires", level(s.CTS), level(s.DSR))}, nil
+	case e.profile.Direct:
+		return Finding{Verdict: Good, Text: "somebody is at the other end (DSR is high)"}, nil
 	case !s.CTS && e.Settings.RTSCTS:
 		return Finding{Verdict: Bad, Text: "CTS is low: with flow control rtscts nothing can be sent",
 			Advice: "is the modem on, and is pin 8 (DB9) wired? `flow: none` does without"}, nil

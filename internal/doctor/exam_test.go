@@ -187,7 +187,7 @@ func TestConclude(t *testing.T) {
 		summary  string
 	}{
 		{[]Verdict{Good, Good}, Good, "line a works: 2 checks are good"},
-		{[]Verdict{Good, Untested}, Good, "line a works: 1 checks are good; 1 could not be tested"},
+		{[]Verdict{Good, Untested}, Good, "line a works: 1 check is good; 1 could not be tested"},
 		{[]Verdict{Good, Doubtful, Untested}, Doubtful, "with doubts: see 1; 1 could not be tested"},
 		{[]Verdict{Bad, Doubtful, Bad}, Bad, "2 of 3 checks failed, first 0"},
 		{[]Verdict{Untested}, Untested, "nothing of line a could be tested"},

@@ -56,16 +56,28 @@ func (r *Report) Conclude() {
 	switch {
 	case count[Bad] > 0:
 		r.Verdict = Bad
-		r.Summary = fmt.Sprintf("line %s does not work as it must: %d of %d checks failed, first %s", r.Line, count[Bad], len(r.Findings), first[Bad])
+		r.Summary = fmt.Sprintf("line %s does not work as it must: %d of %s failed, first %s", r.Line, count[Bad], checksText(len(r.Findings)), first[Bad])
 	case count[Doubtful] > 0:
 		r.Verdict = Doubtful
 		r.Summary = fmt.Sprintf("line %s works, with doubts: see %s", r.Line, first[Doubtful])
 	case count[Good] == 0:
 		r.Verdict, r.Summary = Untested, fmt.Sprintf("nothing of line %s could be tested", r.Line)
+	case count[Good] == 1 && first[Good] == signalsCheck:
+		r.Verdict, r.Summary = Untested, fmt.Sprintf("it is not proven that line %s works: nothing but its control signals was looked at", r.Line)
+	case count[Good] == 1:
+		r.Verdict, r.Summary = Good, fmt.Sprintf("line %s works: 1 check is good", r.Line)
 	default:
 		r.Verdict, r.Summary = Good, fmt.Sprintf("line %s works: %d checks are good", r.Line, count[Good])
 	}
 	if n := count[Untested]; n > 0 && count[Good] > 0 {
 		r.Summary += fmt.Sprintf("; %d could not be tested", n)
 	}
+}
+
+// checksText is a number of checks.
+func checksText(n int) string {
+	if n == 1 {
+		return "1 check"
+	}
+	return fmt.Sprintf("%d checks", n)
 }

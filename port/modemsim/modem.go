@@ -206,7 +206,10 @@ func (m *Modem) DCD() bool { return m.Signals().DCD }
 // stuck says that the modem does nothing at all.
 func (m *Modem) stuck() bool { return m.faults.Wedged || m.faults.Off || m.dead }
 
-// direct says that this is no modem but a cable.
+// Direct says that this is no modem but a cable, or a radio: it understands no command, and carrier alone makes a call.
+func (m *Modem) Direct() bool { return m.direct() }
+
+// direct is Direct for the package itself.
 func (m *Modem) direct() bool { return m.opts.family != nil && m.opts.family.Direct }
 
 // SetDTR is the host's DTR. It drops the call, or resets the modem, as &D says. A modem starts with DTR on.
