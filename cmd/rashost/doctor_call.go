@@ -61,7 +61,7 @@ func (p *patient) examine(ctx context.Context, r *doctor.Report, say func(doctor
 // The robot that logs in, and what it finds behind the login. The service says what a caller's modem could take for its escape.
 const (
 	robotUser    = "doctor"
-	robotService = `echo DOCTOR SESSION; read -r said; echo "DOCTOR HEARD $said"; printf '+++ATH0\r\n'; echo DOCTOR STILL HERE; read -r said; echo DOCTOR ENDS`
+	robotService = `echo DOCTOR SESSION; read -r said; echo "DOCTOR HEARD $said"; printf '+++ATH0\r\n'; echo DOCTOR STILL HERE; read -r said; echo DOCTOR ENDS; sleep 1`
 	robotNumber  = "5550100"
 )
 
