@@ -139,7 +139,7 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 			_ = d.admin.Close()
 		}
 	}()
-	service.EndStrayPPP(strayPPP(c), log)
+	service.EndStrays(strays(c), log)
 	if d.store, err = record.Open(ctx, state, record.Options{Log: log}); err != nil {
 		return nil, err
 	}

@@ -20,11 +20,11 @@ func newService(c *config.Config, s config.Service, links *service.PPPLinks, log
 	switch s.Type {
 	case "command":
 		return service.NewCommand(service.CommandConfig{
-			Command: s.Command, RunAs: s.RunAs, Grace: time.Duration(s.Grace), Limits: limits, Log: log,
+			Command: s.Command, RunAs: s.RunAs, Grace: time.Duration(s.Grace), State: strays(c), Limits: limits, Log: log,
 		})
 	case "ppp":
 		return service.NewPPP(service.PPPConfig{
-			Options: s.Options, Direct: s.Direct, PeerCheck: s.Peer == "check", Links: links, Control: c.Resolve(c.Control), State: strayPPP(c),
+			Options: s.Options, Direct: s.Direct, PeerCheck: s.Peer == "check", Links: links, Control: c.Resolve(c.Control), State: strays(c),
 			Grace: time.Duration(s.Grace), Limits: limits, Log: log,
 		})
 	case "tcp":
@@ -40,5 +40,5 @@ func newService(c *config.Config, s config.Service, links *service.PPPLinks, log
 	}
 }
 
-// strayPPP is the folder in which running pppds are noted.
-func strayPPP(c *config.Config) string { return filepath.Join(c.Resolve(c.StateDir), "ppp") }
+// strays is the folder in which the programs of calls are noted while they run.
+func strays(c *config.Config) string { return filepath.Join(c.Resolve(c.StateDir), "programs") }

@@ -81,7 +81,7 @@ func TestEventsAreInTheOrderOfTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	seen, err = r.Events(t.Context(), "l", 0)
 	inOrder("on disk", seen, err)
 	if last, err := r.Events(t.Context(), "l", 2); err != nil || len(last) != 2 || last[0].Text != "second, told late" {

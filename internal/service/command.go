@@ -31,7 +31,9 @@ type CommandConfig struct {
 	// Rows and Columns are the terminal's size; 0 means 24 and 80.
 	Rows, Columns uint16
 	// Grace is the time between the hang-up of the pty (SIGHUP) and SIGKILL; 0 means DefaultGrace.
-	Grace  time.Duration
+	Grace time.Duration
+	// State is the folder in which running programs are noted, for EndStrays; "": nowhere.
+	State  string
 	Limits Limits
 	Log    *slog.Logger
 }
@@ -121,7 +123,9 @@ func (s *commandService) Run(ctx context.Context, c Conn, who Caller) Result {
 		apologise(c)
 		return Result{Cause: port.ServiceUnavailable, Reason: "the command could not be started", Err: err}
 	}
-	res, end := p.session(ctx, c, who, s.cfg.Limits, s.cfg.Grace, logger(s.cfg.Log).With("line", who.Line, "call", who.CallID))
+	log := logger(s.cfg.Log).With("line", who.Line, "call", who.CallID)
+	defer forgetStray(noteStray(s.cfg.State, strayNote{PID: p.cmd.Process.Pid, Session: true, Line: who.Line, CallID: who.CallID}, log))
+	res, end := p.session(ctx, c, who, s.cfg.Limits, s.cfg.Grace, log)
 	if end.by == byPeer {
 		if p.signalled() {
 			res.Cause, res.Reason = port.LostService, "the command was killed: "+res.Exit

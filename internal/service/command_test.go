@@ -1,11 +1,16 @@
 package service
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -402,4 +407,99 @@ func BenchmarkCommand(b *testing.B) {
 			}
 		}
 	})
+}
+
+// TestStraySession: what a command left when its host was killed is ended at the next start: also what ignores SIGHUP and SIGTERM, and
+// what lives on behind a shell that has ended; not what another call's session has, nor a stranger who got the number.
+func TestStraySession(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	// begin starts a session of its own, as for a call, and returns its leader and the process whose number it says.
+	begin := func(call, script string) (leader, child int) {
+		cmd := exec.Command("/bin/sh", "-c", script)
+		cmd.Env, cmd.SysProcAttr = []string{"PATH=" + searchPath, "RASHOST_CALL=" + call}, &syscall.SysProcAttr{Setsid: true}
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, err := bufio.NewReader(out).ReadString('\n')
+		if err == nil {
+			child, err = strconv.Atoi(strings.TrimSpace(said))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = cmd.Process.Kill()
+			_ = syscall.Kill(child, syscall.SIGKILL)
+			_ = cmd.Wait()
+		})
+		return cmd.Process.Pid, child
+	}
+	const deaf = "trap '' HUP TERM; sleep 1000 & echo $!; "
+	for _, c := range []struct {
+		name, script, note string // whose call the note says it is
+		kill               bool   // the leader is dead
+		stranger           bool   // somebody else has the leader's number
+		lives              bool
+	}{
+		{"all of it", deaf + "wait", "c1", false, false, false},
+		{"behind a shell that has ended", deaf + "wait", "c1", true, false, false},
+		{"of another call", deaf + "wait", "c2", true, false, true},
+		{"of a stranger", deaf + "wait", "c1", false, true, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "programs")
+			leader, child := begin("c1", c.script)
+			path := noteStray(dir, strayNote{PID: leader, Session: true, Line: "modem1", CallID: c.note}, log)
+			if path == "" {
+				t.Fatal("not noted")
+			}
+			if c.stranger {
+				text, err := os.ReadFile(path)
+				if err == nil {
+					err = os.WriteFile(path, bytes.Replace(text, []byte(startOf(leader)), []byte("1"), 1), 0o600)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.kill {
+				_ = syscall.Kill(leader, syscall.SIGKILL)
+				until(t, "the leader is dead", func() bool { return !alive(t, leader) })
+			}
+			EndStrays(dir, log)
+			if alive(t, child) != c.lives {
+				t.Errorf("the child lives %v, want %v", !c.lives, c.lives)
+			}
+			if !c.kill && alive(t, leader) != c.lives {
+				t.Errorf("the leader lives %v, want %v", !c.lives, c.lives)
+			}
+			if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// TestCommandIsNoted: a running command is noted, with its session, and forgotten with its end.
+func TestCommandIsNoted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "programs")
+	c := dial(t, command(t, CommandConfig{State: dir}, "/bin/sh", "-c", "echo READY; read x"), "")
+	c.expect("READY")
+	notes, _ := filepath.Glob(filepath.Join(dir, strayPrefix+"*"))
+	if len(notes) != 1 {
+		t.Fatalf("notes: %v", notes)
+	}
+	if text, err := os.ReadFile(notes[0]); err != nil || !strings.Contains(string(text), `"session":true,"line":"modem1","call_id":"c1"`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	c.drain()
+	c.hangUp()
+	c.result()
+	if notes, _ = filepath.Glob(filepath.Join(dir, "*")); len(notes) != 0 {
+		t.Errorf("left behind: %v", notes)
+	}
 }

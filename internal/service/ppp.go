@@ -34,7 +34,7 @@ type PPPConfig struct {
 	Links *PPPLinks
 	// Control is the path of the control socket, for the hook. "": no hook is told of it.
 	Control string
-	// State is the folder in which running pppds are noted, for EndStrayPPP; "": nowhere.
+	// State is the folder in which running pppds are noted, for EndStrays; "": nowhere.
 	State string
 	// Dir is the folder of pppd's files; "" means pppd.Dir.
 	Dir string

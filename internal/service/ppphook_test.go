@@ -182,7 +182,7 @@ func TestComplaint2_15_OpenPPPFiles(t *testing.T) {
 // TestStrayPPP: the pppd of a host that was killed is ended at the next start; a process that only has its number is left alone.
 func TestStrayPPP(t *testing.T) {
 	dir, log := filepath.Join(t.TempDir(), "ppp"), slog.New(slog.DiscardHandler)
-	EndStrayPPP(dir, log) // nothing there
+	EndStrays(dir, log) // nothing there
 	begin := func(script string) *exec.Cmd {
 		cmd := exec.Command("sh", "-c", script)
 		out, err := cmd.StdoutPipe()
@@ -202,7 +202,7 @@ func TestStrayPPP(t *testing.T) {
 	deaf := begin("trap '' TERM; echo; while :; do sleep 0.05; done")
 	other := begin("echo; exec sleep 1000")
 	for _, cmd := range []*exec.Cmd{polite, deaf} {
-		if noteStray(dir, cmd.Process.Pid, Caller{Line: "modem1", CallID: "c1"}, log) == "" {
+		if noteStray(dir, strayNote{PID: cmd.Process.Pid, Line: "modem1", CallID: "c1"}, log) == "" {
 			t.Fatal("not noted")
 		}
 	}
@@ -214,7 +214,7 @@ func TestStrayPPP(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	EndStrayPPP(dir, log)
+	EndStrays(dir, log)
 	for cmd, want := range map[*exec.Cmd]bool{polite: false, deaf: false, other: true} {
 		if got := alive(t, cmd.Process.Pid); got != want {
 			t.Errorf("%v lives %v, want %v", cmd.Args, got, want)

@@ -29,7 +29,7 @@ type pppLink struct {
 	tty   *lentTTY // nil: a pty
 	p     *process
 	said  chan struct{} // closed when pppd's words are at their end
-	stray string        // the file that EndStrayPPP would read
+	stray string        // the file that EndStrays would read
 
 	mu       sync.Mutex
 	asked    bool   // the hook has asked, and pppd may go on
@@ -83,7 +83,7 @@ func (l *pppLink) begin(start func(words *os.File) (*process, error)) (*process,
 		return nil, err
 	}
 	l.s.cfg.Links.add(l)
-	l.stray = noteStray(l.s.cfg.State, l.p.cmd.Process.Pid, l.who, l.log)
+	l.stray = noteStray(l.s.cfg.State, strayNote{PID: l.p.cmd.Process.Pid, Line: l.who.Line, CallID: l.who.CallID}, l.log)
 	go func() {
 		defer close(l.said)
 		l.listen(r)

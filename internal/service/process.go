@@ -288,16 +288,26 @@ func (p *process) clear(grace time.Duration) {
 
 // signalSession sends sig to every living process of a session and returns how many there are; 0 only counts.
 func signalSession(sid int, sig unix.Signal) int {
+	pids := session(sid)
+	for _, pid := range pids {
+		if sig != 0 {
+			_ = unix.Kill(pid, sig) // gone, or not ours to signal: the hang-up of the pty is all it gets
+		}
+	}
+	return len(pids)
+}
+
+// session returns the living processes of a session.
+func session(sid int) (pids []int) {
 	dir, err := os.Open("/proc")
 	if err != nil {
-		return 0
+		return nil
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
-		return 0
+		return nil
 	}
-	n := 0
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
@@ -307,12 +317,9 @@ func signalSession(sid int, sig unix.Signal) int {
 		if len(fields) < 4 || fields[3] != strconv.Itoa(sid) || fields[0] == "Z" || fields[0] == "X" {
 			continue
 		}
-		n++
-		if sig != 0 {
-			_ = unix.Kill(pid, sig) // gone, or not ours to signal: the hang-up of the pty is all it gets
-		}
+		pids = append(pids, pid)
 	}
-	return n
+	return pids
 }
 
 // statOf returns what /proc/PID/stat says behind the name, which can hold anything: state, parent, group, session and more; nothing when

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,6 +69,31 @@ func TestKilledDaemon(t *testing.T) {
 			h.wantState("one", "listening")
 		})
 	}
+}
+
+// What a call's program left running when the host was killed is gone when the next host serves, also when it ignores every signal that
+// can be ignored.
+func TestKilledDaemonLeavesNoProgram(t *testing.T) {
+	t.Parallel()
+	c := newConf("one")
+	c.services += "  stubborn: {type: command, command: [/bin/sh, -c, 'trap \"\" HUP TERM INT; echo READY $RASHOST_USER; echo pid $$ .; while :; do sleep 1; done']" + runAs() + "}\n"
+	c.line("one").keys = "service: stubborn"
+	h := startHost(t, c)
+	one := h.modems["one"].dial(t)
+	one.login(alice, alicePassword)
+	one.expect("pid ")
+	pid := strings.TrimSuffix(one.expect(" ."), " .")
+	lives := func() bool { // one that nobody has reaped does not
+		stat, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+		return err == nil && !strings.Contains(string(stat), ") Z ")
+	}
+	h.kill()
+	if !lives() {
+		t.Error("it ended with its host: the test proves nothing")
+	}
+	h.start()
+	eventually(t, "the program is gone", func() (bool, string) { return !lives(), "it lives" })
+	h.wantState("one", "listening")
 }
 
 // A service that ignores SIGHUP is killed when its grace is over, also when that is the default, and the record has its exit status; the
