@@ -600,6 +600,9 @@ func (l *line) expired() {
 func (l *line) stepDue() {
 	switch {
 	case l.script != nil:
+		if l.script.Waiting() { // what the modem has not taken by now it must not get later, with others behind it
+			_ = l.tty.dev.Flush(Out)
+		}
 		l.act(l.script.OnTimeout())
 	case l.state == Answering:
 		l.settled()

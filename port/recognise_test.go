@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -163,6 +164,26 @@ func TestAutoRingsMeanwhile(t *testing.T) {
 		}
 		if r.calls() != 1 {
 			t.Errorf("%d calls", r.calls())
+		}
+	})
+}
+
+// TestLateCommandsAreDropped: a modem or an adapter that takes no bytes for a while does not get, when it does again, all that was asked
+// meanwhile: its answers would be taken for those to what is asked then.
+func TestLateCommandsAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, FakeOptions{})
+		defer r.stop()
+		r.cfg.Auto = modemProfiles(t)
+		r.far.Wedge(true)
+		r.apply()
+		time.Sleep(3*attentionTime + attentionTime/2)
+		r.far.Wedge(false)
+		r.within(time.Minute, Listening)
+		r.modem.mu.Lock()
+		defer r.modem.mu.Unlock()
+		if got := r.modem.commands; len(got) == 0 || got[0] != "ATV1" {
+			t.Errorf("the modem got %q, want none of those before ATV1", got)
 		}
 	})
 }

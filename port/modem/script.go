@@ -103,6 +103,9 @@ func (s *Script) Current() Step {
 	return s.Steps[s.i]
 }
 
+// Waiting says that the step in progress waits for an answer.
+func (s *Script) Waiting() bool { return s.i < len(s.Steps) && !s.pausing && !s.Steps[s.i].NoReply }
+
 // Refused are the optional steps that failed so far.
 func (s *Script) Refused() []*StepError { return s.refused }
 
