@@ -28,8 +28,9 @@ func TestUART(t *testing.T) {
 		{"FlowControl", line("rtscts", uartDevice(16), ", flow: rtscts") + line("xonxoff", uartDevice(17), ", flow: xonxoff") +
 			line("noflow", uartDevice(18), ", flow: none"), flowControl},
 		{"Complaint2_1_CTSHeldLow", line("cts", uartDevice(12), ""), ctsHeldLow},
-		{"Complaint2_1_DCDStuck", line("dcd", uartDevice(19), ", quarantine_after: 1"), dcdStuck},
-		{"Complaint2_1_ModemIgnoresDTR", line("deaf", uartDevice(20), ", quarantine_after: 1"), modemIgnoresDTR},
+		{"Complaint2_1_DCDStuck", line("dcd", uartDevice(19), ""), dcdStuck},
+		{"Complaint2_1_ModemIgnoresDTR", line("deaf", uartDevice(20), "") +
+			line("quarantined", uartDevice(22), ", quarantine_after: 1"), modemIgnoresDTR},
 		{"Complaint2_1_ModemSwitchedOff", line("off", uartDevice(21), ""), modemSwitchedOff},
 	})
 }
