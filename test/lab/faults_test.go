@@ -93,13 +93,21 @@ func (d *daemon) repaired(name string, l *exchange.Line) {
 // wantEvent waits until a line has an event of that kind.
 func (d *daemon) wantEvent(name, kind string) {
 	d.t.Helper()
-	eventually(d.t, name+" has the event "+kind, func() (bool, string) {
+	d.wantEventText(name, kind, "")
+}
+
+// wantEventText waits until a line has an event of that kind that says text, as "what: result".
+func (d *daemon) wantEventText(name, kind, text string) {
+	d.t.Helper()
+	eventually(d.t, fmt.Sprintf("%s has the event %s %q", name, kind, text), func() (bool, string) {
 		var reply admin.LineReply
 		must(d.t, d.ask("GET", "/v1/lines/"+name, &reply))
-		kinds := ""
+		all := ""
 		for _, e := range reply.Events {
-			kinds += e.Kind + ": " + e.Text + ": " + e.Result + "\n"
+			all += e.Kind + ": " + e.Text + ": " + e.Result + "\n"
 		}
-		return slices.ContainsFunc(reply.Events, func(e admin.LineEventView) bool { return e.Kind == kind }), kinds
+		return slices.ContainsFunc(reply.Events, func(e admin.LineEventView) bool {
+			return e.Kind == kind && strings.Contains(e.Text+": "+e.Result, text)
+		}), all
 	})
 }

@@ -28,6 +28,9 @@ var imageParts = []string{"image/build.sh", "image/init", "image/signals.c"}
 // programs are built from this module, and go into the guest as /lab/NAME.
 var programs = map[string]string{"rashost": "./cmd/rashost", "guest": "./test/lab/guest"}
 
+// rules are those of hardware/udev, which the guest's udev gets.
+var rules = []string{"70-rashost.rules", "99-rashost.rules"}
+
 // NewImage builds what is not built yet. It takes ten seconds, of which downloading the kernel's package once is the most.
 func NewImage(ctx context.Context) (*Image, error) {
 	cache, err := os.UserCacheDir()
@@ -99,7 +102,9 @@ func buildPrograms(ctx context.Context, cache string) ([]byte, error) {
 		return nil, err
 	}
 	var archive bytes.Buffer
-	addFile(&archive, "lab", 0o40755, nil)
+	for _, folder := range []string{"lab", "etc/udev", "etc/udev/rules.d"} {
+		addFile(&archive, folder, 0o40755, nil)
+	}
 	for name, pkg := range programs {
 		file := filepath.Join(dir, name)
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, pkg)
@@ -113,6 +118,13 @@ func buildPrograms(ctx context.Context, cache string) ([]byte, error) {
 			return nil, err
 		}
 		addFile(&archive, "lab/"+name, 0o100755, b)
+	}
+	for _, name := range rules {
+		b, err := os.ReadFile(filepath.Join("..", "..", "hardware", "udev", name))
+		if err != nil {
+			return nil, err
+		}
+		addFile(&archive, "etc/udev/rules.d/"+name, 0o100644, b)
 	}
 	addFile(&archive, "TRAILER!!!", 0, nil)
 	return archive.Bytes(), nil

@@ -2,15 +2,19 @@ package lab
 
 import (
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 	"testing"
 
+	"rashost/port"
 	"rashost/port/modemsim"
 	"rashost/test/lab/agent"
 )
 
 // One machine for USB adapters. Each line is named after its job and has an adapter of its own.
 func TestUSB(t *testing.T) {
-	m := boot(t, Hardware{USB: 6})
+	m := boot(t, Hardware{USB: 8})
 	for usb := 1; usb <= m.hardware.USB; usb++ {
 		node(t, m, usb)
 	}
@@ -20,6 +24,8 @@ func TestUSB(t *testing.T) {
 		{"UnplugInSession", line("session", byID(3), ""), unplugInSession},
 		{"Complaint2_3_ReplugUnderAnotherNumber", line("number", byID(4), ""), replugUnderAnotherNumber},
 		{"Complaint2_3_AdaptersSwapped", line("five", byID(5), "") + line("six", byID(6), ""), adaptersSwapped},
+		{"Complaint2_2_OffAndOnAgain", line("wedged", byPath(t, m, 7), ", idle_probe: 10s, usb_reset: 1"), offAndOnAgain},
+		{"Complaint2_7_UdevRules", "", udevRules},
 	})
 }
 
@@ -31,6 +37,19 @@ func node(t *testing.T, m *Machine, usb int) (to string) {
 		return err == nil, fmt.Sprint(err)
 	})
 	return to
+}
+
+// byPath is the name of an adapter that says where it is plugged in.
+func byPath(t *testing.T, m *Machine, usb int) string {
+	t.Helper()
+	device := node(t, m, usb)
+	names, err := m.Do("udevadm", "info", "--query=symlink", "--root", "--name="+device)
+	must(t, err)
+	i := slices.IndexFunc(strings.Fields(names), func(name string) bool { return strings.HasPrefix(name, "/dev/serial/by-path/") })
+	if i < 0 {
+		t.Fatalf("%s has no name by its place: %s", device, names)
+	}
+	return strings.Fields(names)[i]
 }
 
 // pull unplugs an adapter and waits until its name has gone.
@@ -137,4 +156,41 @@ func adaptersSwapped(t *testing.T, d *daemon) {
 			t.Errorf("the call on adapter %d was on %s", usb, got.Device)
 		}
 	}
+}
+
+// A USB modem wedges while it listens. Nothing that can be sent helps, so the last step of the ladder takes away its authorisation and
+// gives it back: the kernel lets the device go and sets it up anew, which is what the modem needs.
+func offAndOnAgain(t *testing.T, d *daemon) {
+	m, l := d.m, d.m.Exchange.Line(usbNumber(7))
+	before := d.wantState("wedged", "listening")
+	tty := path.Base(node(t, m, 7))
+	var monitor int
+	must(t, m.call("Start", agent.Command{
+		Args: []string{"udevadm", "monitor", "--kernel", "--subsystem-match=tty"}, Log: d.dir + "/monitor",
+	}, &monitor))
+	events := func() string {
+		var log agent.File
+		must(t, m.call("Read", d.dir+"/monitor", &log))
+		return string(log.Data)
+	}
+	eventually(t, "the kernel's events can be seen", func() (bool, string) { return strings.Contains(events(), "KERNEL"), events() })
+	l.Modem.SetFaults(modemsim.Faults{Wedged: true})
+	eventually(t, "the kernel lets "+tty+" go", func() (bool, string) {
+		all := events()
+		for _, event := range strings.Split(all, "\n") {
+			if strings.Contains(event, "remove") && strings.Contains(event, "/"+tty+" ") {
+				return true, ""
+			}
+		}
+		return false, all
+	})
+	l.Modem.Plug()
+	l.Modem.SetFaults(modemsim.Faults{})
+	must(t, m.call("Kill", agent.Signal{PID: monitor, Number: 15}, new(struct{})))
+	d.wantEventText("wedged", port.EventLadder, "USB device off and on: helped")
+	after := d.wantState("wedged", "listening")
+	if after.Device != before.Device {
+		t.Errorf("the line was %s and is %s", before.Device, after.Device)
+	}
+	call(t, l, modemsim.DialOptions{}).login()
 }
