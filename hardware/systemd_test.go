@@ -94,7 +94,7 @@ func TestUnitIsUnderstood(t *testing.T) {
 // of KEY operator "value".
 func TestComplaint2_7_UdevRulesKeepOthersOff(t *testing.T) {
 	word := regexp.MustCompile(`^[A-Z]+(\{[A-Za-z_]+\})?(==|!=|=|\+=|:=)"[^"]*"$`)
-	for name, want := range map[string]string{"70-rashost.rules": `ENV{ID_MM_DEVICE_IGNORE}="1"`, "99-rashost.rules": `ENV{SYSTEMD_WANTS}=""`} {
+	for name, want := range map[string]string{"70-rashost.rules": `ENV{ID_MM_DEVICE_IGNORE}="1"`, "99-rashost.rules": `ENV{SYSTEMD_WANTS}="", RUN="/bin/true"`} {
 		data, err := os.ReadFile(filepath.Join("udev", name))
 		if err != nil {
 			t.Fatal(err)

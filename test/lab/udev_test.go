@@ -7,8 +7,9 @@ import (
 	"rashost/test/lab/agent"
 )
 
-// brltty is what its rules do, in short: an adapter is taken for a braille display by its USB numbers, and the program for it is started.
-const brltty = `ACTION=="add", SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="0403", ATTR{serial}=="MODEM8", \
+// brltty is what its rules do, in short: an adapter is taken for a braille display by its USB numbers, and the program for it is started,
+// by systemd or by udev itself. Not for "add" alone, because udev's database shows what came last, "bind".
+const brltty = `ACTION!="remove", SUBSYSTEM=="usb", ENV{DEVTYPE}=="usb_device", ATTR{idVendor}=="0403", ATTR{serial}=="MODEM8", \
   ENV{BRLTTY_BRAILLE_DRIVER}="al", TAG+="systemd", ENV{SYSTEMD_WANTS}+="brltty-device@lab.service", RUN+="/bin/touch ` + brlttyRan + `"
 `
 
