@@ -97,6 +97,9 @@ struct object;
 struct object *event_take(HANDLE handle);
 void event_done(struct object *event, bool set);
 
+/* Frees the mutexes that a thread has at its end: the next wait for each returns WAIT_ABANDONED. */
+void mutexes_abandon(DWORD thread);
+
 /* A thread's object, made unsignaled with one reference for the thread. NULL without memory. */
 struct object *thread_object(HANDLE *handle);
 void thread_object_done(struct object *thread, DWORD code);

@@ -58,6 +58,7 @@ static void thread_ends(void *argument)
     struct start *s = argument;
 
     library_thread(DLL_THREAD_DETACH);
+    mutexes_abandon(s->id);
     if (s->object != NULL)
         thread_object_done(s->object, exit_code);
     if (s->closes != NULL)

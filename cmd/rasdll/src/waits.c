@@ -17,6 +17,8 @@ struct object {
     LONG count; /* events: set; threads: ended; semaphores: what is left; mutexes: how often the owner has it */
     LONG limit; /* semaphores */
     DWORD owner; /* mutexes: id of the thread, 0 for nobody */
+    bool abandoned; /* mutexes: the last owner's thread has ended without a release */
+    struct object *next_mutex; /* mutexes: the rest of the list */
     DWORD exit_code; /* threads */
 };
 
@@ -29,6 +31,8 @@ static struct {
     struct object *object;
     uint32_t uses;
 } table[PLACES];
+
+static struct object *mutexes; /* all of them, those too whose handle is closed while a thread waits; guarded by lock */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;
@@ -81,10 +85,19 @@ static struct object *object_of(HANDLE handle)
     return table[place].object;
 }
 
+/* Gives a reference back. lock is held. */
 static void release(struct object *o)
 {
-    if (--o->references == 0)
-        free(o);
+    struct object **link = &mutexes;
+
+    if (--o->references > 0)
+        return;
+    if (o->kind == MUTEX) {
+        while (*link != o)
+            link = &(*link)->next_mutex;
+        *link = o->next_mutex;
+    }
+    free(o);
 }
 
 /* Makes an object with a handle; NULL and LastError if there is no room. */
@@ -107,6 +120,10 @@ static struct object *make(enum kind kind, HANDLE *handle)
             table[place].object = o;
             *handle = (HANDLE)(uintptr_t)(((table[place].uses << PLACE_BITS | place) + 1) * 4);
             next++;
+            if (kind == MUTEX) {
+                o->next_mutex = mutexes;
+                mutexes = o;
+            }
             leave();
             return o;
         }
@@ -144,9 +161,12 @@ static bool signaled(const struct object *o, DWORD thread)
     return o->count > 0;
 }
 
-/* What the end of a wait does to o. lock is held. */
-static void consume(struct object *o, DWORD thread)
+/* What the end of a wait does to o; true if o was an abandoned mutex. lock is held. */
+static bool consume(struct object *o, DWORD thread)
 {
+    bool abandoned = o->abandoned;
+
+    o->abandoned = false;
     switch (o->kind) {
     case EVENT_AUTO:
         o->count = 0;
@@ -162,6 +182,7 @@ static void consume(struct object *o, DWORD thread)
     case THREAD:
         break;
     }
+    return abandoned;
 }
 
 static struct timespec deadline_in(DWORD milliseconds)
@@ -178,33 +199,52 @@ static struct timespec deadline_in(DWORD milliseconds)
     return t;
 }
 
-/* Takes what the wait is for, if it is there: the index, or -1. lock is held. */
-static long try_wait(struct object **objects, DWORD count, BOOL all, DWORD thread)
+/* Takes what the wait is for, if it is there: what the wait returns then, or WAIT_TIMEOUT. lock is held. */
+static DWORD try_wait(struct object **objects, DWORD count, BOOL all, DWORD thread)
 {
     DWORD i, ready = 0;
+    bool abandoned = false;
 
     for (i = 0; i < count; i++) {
         if (!signaled(objects[i], thread))
             continue;
         ready++;
-        if (!all) {
-            consume(objects[i], thread);
-            return (long)i;
-        }
+        if (!all)
+            return (consume(objects[i], thread) ? WAIT_ABANDONED_0 : WAIT_OBJECT_0) + i;
     }
     if (!all || ready < count)
-        return -1;
+        return WAIT_TIMEOUT;
     for (i = 0; i < count; i++)
-        consume(objects[i], thread);
-    return 0;
+        abandoned |= consume(objects[i], thread);
+    return abandoned ? WAIT_ABANDONED_0 : WAIT_OBJECT_0;
+}
+
+/* Finds the objects of handles; false and LastError if one is closed, or, for a wait for all, there twice. lock is held. */
+static bool objects_of(const HANDLE *handles, DWORD count, BOOL all, struct object **objects)
+{
+    DWORD i, j;
+
+    for (i = 0; i < count; i++) {
+        objects[i] = object_of(handles[i]);
+        if (objects[i] == NULL)
+            return false;
+    }
+    for (i = 1; all && i < count; i++) {
+        for (j = 0; j < i; j++) {
+            if (objects[i] == objects[j]) {
+                SetLastError(ERROR_INVALID_PARAMETER);
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 DWORD WINAPI WaitForMultipleObjects(DWORD count, const HANDLE *handles, BOOL all, DWORD milliseconds)
 {
     struct object *objects[MAXIMUM_WAIT_OBJECTS];
     struct timespec deadline = deadline_in(milliseconds == INFINITE ? 0 : milliseconds);
-    DWORD i, thread = GetCurrentThreadId();
-    long result;
+    DWORD i, result, thread = GetCurrentThreadId();
     int error = 0;
 
     if (count == 0 || count > MAXIMUM_WAIT_OBJECTS || handles == NULL) {
@@ -212,21 +252,18 @@ DWORD WINAPI WaitForMultipleObjects(DWORD count, const HANDLE *handles, BOOL all
         return WAIT_FAILED;
     }
     enter();
-    for (i = 0; i < count; i++) {
-        objects[i] = object_of(handles[i]);
-        if (objects[i] == NULL) {
-            leave();
-            return WAIT_FAILED;
-        }
+    if (!objects_of(handles, count, all, objects)) {
+        leave();
+        return WAIT_FAILED;
     }
     for (i = 0; i < count; i++)
         objects[i]->references++; /* the handle may be closed meanwhile */
-    while ((result = try_wait(objects, count, all, thread)) < 0 && error != ETIMEDOUT && milliseconds != 0)
+    while ((result = try_wait(objects, count, all, thread)) == WAIT_TIMEOUT && error != ETIMEDOUT && milliseconds != 0)
         error = milliseconds == INFINITE ? pthread_cond_wait(&changed, &lock) : pthread_cond_timedwait(&changed, &lock, &deadline);
     for (i = 0; i < count; i++)
         release(objects[i]);
     leave();
-    return result >= 0 ? WAIT_OBJECT_0 + (DWORD)result : WAIT_TIMEOUT;
+    return result;
 }
 
 DWORD WINAPI WaitForSingleObject(HANDLE handle, DWORD milliseconds)
@@ -360,6 +397,20 @@ BOOL WINAPI ReleaseMutex(HANDLE handle)
     if (error != NO_ERROR)
         SetLastError(error);
     return error == NO_ERROR;
+}
+
+void mutexes_abandon(DWORD thread)
+{
+    enter();
+    for (struct object *o = mutexes; o != NULL; o = o->next_mutex) {
+        if (o->owner != thread)
+            continue;
+        o->owner = 0;
+        o->count = 0;
+        o->abandoned = true;
+        pthread_cond_broadcast(&changed);
+    }
+    leave();
 }
 
 HANDLE WINAPI CreateSemaphoreA(LPSECURITY_ATTRIBUTES attributes, LONG initial, LONG maximum, LPCSTR name)

@@ -114,6 +114,56 @@ static int Threads(void)
     return 0;
 }
 
+static DWORD WINAPI Leaver(LPVOID lp) /* ends with mutexes that it has */
+{
+    HANDLE *ah = (HANDLE *)lp;
+
+    if (WaitForSingleObject(ah[0], INFINITE) != WAIT_OBJECT_0 || WaitForSingleObject(ah[0], 0) != WAIT_OBJECT_0)
+        return 1;
+    if (WaitForSingleObject(ah[1], INFINITE) != WAIT_OBJECT_0 || WaitForSingleObject(ah[2], INFINITE) != WAIT_OBJECT_0)
+        return 2;
+    SetEvent(ah[3]);
+    CloseHandle(ah[2]); /* had, and no longer there when the thread ends */
+    ExitThread(3);
+}
+
+static int Abandoned(void)
+{
+    HANDLE ah[4], hThread;
+    DWORD i, dwCode;
+    LONG lSum = 0;
+
+    for (i = 0; i < 3; i++)
+        CHECK((ah[i] = CreateMutex(NULL, FALSE, NULL)) != NULL);
+    CHECK((ah[3] = CreateEvent(NULL, TRUE, FALSE, NULL)) != NULL);
+    CHECK((hThread = CreateThread(NULL, 0, Leaver, ah, 0, NULL)) != NULL);
+    CHECK(WaitForSingleObject(ah[3], INFINITE) == WAIT_OBJECT_0);
+    CHECK(WaitForSingleObject(ah[0], 60000) == WAIT_ABANDONED); /* the wait begins before the thread's end, or not */
+    CHECK(WaitForSingleObject(hThread, INFINITE) == WAIT_OBJECT_0 && GetExitCodeThread(hThread, &dwCode) && dwCode == 3);
+    CHECK(ReleaseMutex(ah[0]) && !ReleaseMutex(ah[0]) && WaitForSingleObject(ah[0], 0) == WAIT_OBJECT_0); /* once only, and it is told once */
+    CHECK(WaitForMultipleObjects(2, ah, TRUE, 0) == WAIT_ABANDONED_0 && ReleaseMutex(ah[0]) && ReleaseMutex(ah[0]) && ReleaseMutex(ah[1]));
+    CHECK(CloseHandle(hThread) && (hThread = (HANDLE)_beginthreadex(NULL, 0, Seven, &lSum, 0, NULL)) != NULL);
+    CHECK(WaitForMultipleObjects(2, ah, FALSE, 0) == WAIT_OBJECT_0 && WaitForSingleObject(hThread, INFINITE) == WAIT_OBJECT_0);
+    CHECK(WaitForSingleObject(ah[0], 0) == WAIT_OBJECT_0 && ReleaseMutex(ah[0]) && ReleaseMutex(ah[0])); /* another thread's end changes nothing */
+    CHECK(CloseHandle(hThread));
+    for (i = 0; i < 2; i++)
+        CHECK(CloseHandle(ah[i]));
+    CHECK(!CloseHandle(ah[2]) && CloseHandle(ah[3]));
+    return 0;
+}
+
+static int Twice(void) /* the same handle twice in a wait */
+{
+    HANDLE ah[2];
+    LONG lBefore;
+
+    CHECK((ah[0] = ah[1] = CreateSemaphore(NULL, 1, 5, NULL)) != NULL);
+    CHECK(WaitForMultipleObjects(2, ah, TRUE, 0) == WAIT_FAILED && GetLastError() == ERROR_INVALID_PARAMETER);
+    CHECK(ReleaseSemaphore(ah[0], 1, &lBefore) && lBefore == 1);
+    CHECK(WaitForMultipleObjects(2, ah, FALSE, 0) == WAIT_OBJECT_0 && CloseHandle(ah[0]));
+    return 0;
+}
+
 static int Locks(void)
 {
     CRITICAL_SECTION cs;
@@ -255,7 +305,7 @@ static int Registry(void)
 DWORD WINAPI RasSecurityDialogBegin(HPORT hPort, PBYTE pSendBuf, DWORD SendBufSize, PBYTE pRecvBuf, DWORD RecvBufSize,
                                     VOID (WINAPI *RasSecurityDialogComplete)(SECURITY_MESSAGE *))
 {
-    static int (*const apfn[])(void) = {Events, Threads, Locks, Memory, Strings, Modules, Times, Registry};
+    static int (*const apfn[])(void) = {Events, Threads, Abandoned, Twice, Locks, Memory, Strings, Modules, Times, Registry};
     DWORD i;
     int line;
 
