@@ -29,10 +29,10 @@ func (a *app) readSecret(what string) ([]byte, error) {
 	in, ok := a.stdin.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		line, err := bufio.NewReaderSize(a.stdin, 2*users.MaxSecret).ReadSlice('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) { // too long as it is then, which use says
 			return nil, fmt.Errorf("read the password from standard input: %w", err)
 		}
-		return bytes.Clone(bytes.TrimRight(line, "\r\n")), nil
+		return bytes.Clone(bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))), nil
 	}
 	first, err := a.ask(in, what+": ")
 	if err != nil {

@@ -94,6 +94,34 @@ func TestUserAddKeepsWhatIsNeeded(t *testing.T) {
 	}
 }
 
+// The first line of standard input is the password, without its one CR LF; a bad one is refused with what is wrong, however long it is.
+func TestUserAddFromStandardInput(t *testing.T) {
+	for stdin, want := range map[string]string{"pw\n": "pw", "pw\r\n": "pw", "pw": "pw", " pw \r\r\nmore\n": " pw \r", "p\rw\n": "p\rw"} {
+		a, f, _ := userCommand(t, "")
+		a.stdin = strings.NewReader(stdin)
+		if _, err := a.addUser(userTarget{}, f, "alice"); err != nil {
+			t.Errorf("%q: %v", stdin, err)
+		} else if ok, err := f.Verify("alice", []byte(want)); !ok || err != nil {
+			t.Errorf("%q: the password is not %q, %v", stdin, want, err)
+		}
+	}
+	for stdin, want := range map[string]error{
+		strings.Repeat("x", users.MaxSecret) + "\r\n": nil,
+		strings.Repeat("x", users.MaxSecret+1) + "\n": users.ErrLongSecret,
+		strings.Repeat("x", 2*users.MaxSecret) + "\n": users.ErrLongSecret,
+		strings.Repeat("x", 10*users.MaxSecret):       users.ErrLongSecret,
+		"\n":                                          users.ErrNoSecret,
+		"sword\x00fish\n":                             users.ErrSecretText,
+		"sw\xf6rdfish\n":                              users.ErrSecretText,
+	} {
+		a, f, _ := userCommand(t, "")
+		a.stdin = strings.NewReader(stdin)
+		if _, err := a.addUser(userTarget{}, f, "alice"); !errors.Is(err, want) {
+			t.Errorf("%q: got %v, want %v", stdin, err, want)
+		}
+	}
+}
+
 // A new password keeps what is needed now; where nothing says what is needed, what the user had.
 func TestUserPasswd(t *testing.T) {
 	a, f, stderr := userCommand(t, "new secret")

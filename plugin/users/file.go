@@ -50,7 +50,7 @@ func NewFile(path string) (*File, error) {
 }
 
 // Add adds a user with the verifiers of v, Hash alone when v is empty, and makes the file if there is none. Errors: ErrUserExists,
-// ErrName, ErrNoSecret, ErrLongSecret, why a verifier can't be made of secret, or why the file can't be read or written.
+// ErrName, ErrNoSecret, ErrLongSecret, ErrSecretText, why a verifier can't be made of secret, or why the file can't be read or written.
 func (f *File) Add(name string, secret []byte, v Verifiers) error {
 	if v.Empty() {
 		v.Hash = true
@@ -196,7 +196,7 @@ func (f *File) make(u *Account, secret []byte, v Verifiers) error {
 	if !plugin.ValidUserName(u.Name) {
 		return nameError(u.Name, ErrName)
 	}
-	if err := checkSecret(secret); err != nil {
+	if err := checkNewSecret(secret); err != nil {
 		return err
 	}
 	return u.set(f.hasher, secret, v)

@@ -120,6 +120,11 @@ func TestFileRefusesNamesAndSecrets(t *testing.T) {
 	if err := f.Add("alice", make([]byte, MaxSecret+1), Verifiers{}); !errors.Is(err, ErrLongSecret) {
 		t.Errorf("long secret: %v", err)
 	}
+	for _, secret := range []string{"swordfish\x00", "sword\x00fish", "sw\xf6rdfish", "swordfish\xff"} {
+		if err := f.Add("alice", []byte(secret), Verifiers{}); !errors.Is(err, ErrSecretText) {
+			t.Errorf("secret %q: %v", secret, err)
+		}
+	}
 	if _, err := f.List(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("refused users made a file: %v", err)
 	}

@@ -1,9 +1,11 @@
 package users
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 )
 
 // MaxSecret is the longest password, in bytes. An empty one is never accepted.
@@ -19,6 +21,7 @@ var (
 	ErrName       = errors.New("the name is not allowed: " + nameRule)
 	ErrNoSecret   = errors.New("the password is empty")
 	ErrLongSecret = errors.New("the password is longer than " + strconv.Itoa(MaxSecret) + " bytes")
+	ErrSecretText = errors.New("the password is no text in UTF-8, or has a NUL in it")
 	// ErrChanged means that another login or command changed the user first.
 	ErrChanged = errors.New("the user was changed meanwhile")
 )
@@ -34,7 +37,18 @@ func Fold(name string) string {
 	return string(b)
 }
 
-// checkSecret applies the rules for passwords.
+// checkNewSecret applies the rules for a password that is set: those of checkSecret, and that every mechanism can carry it.
+func checkNewSecret(secret []byte) error {
+	if err := checkSecret(secret); err != nil {
+		return err
+	}
+	if !utf8.Valid(secret) || bytes.IndexByte(secret, 0) >= 0 {
+		return ErrSecretText
+	}
+	return nil
+}
+
+// checkSecret applies the rules for passwords, those too that are in the file already.
 func checkSecret(secret []byte) error {
 	switch {
 	case len(secret) == 0:
