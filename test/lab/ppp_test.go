@@ -24,7 +24,7 @@ func TestAccessServer(t *testing.T) {
 	t.Run("PPP", func(t *testing.T) { // which is over when all of them are
 		for name, run := range map[string]func(t *testing.T, m *Machine){
 			"OneCaller":        func(t *testing.T, m *Machine) { pppCall(t, m, 1, "direct: false", 1<<20) },
-			"Direct":           func(t *testing.T, m *Machine) { pppCall(t, m, 3, "direct: true", 1<<18) },
+			"Direct":           func(t *testing.T, m *Machine) { pppCall(t, m, 3, "direct: true", 1<<20) },
 			"TwoCallersAtOnce": twoCallersAtOnce,
 			"NameUnequal":      pppNameUnequal,
 		} {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 
 // One machine for all that concerns single 16550s. Each line is named after its job and has a UART of its own.
 func TestUART(t *testing.T) {
-	m := boot(t, Hardware{UARTs: 27, Wires: []int{11}})
+	m := boot(t, Hardware{UARTs: 27, Wires: []int{11, 24}})
 	runJobs(t, m, []job{
 		{"HangUpByDTR", line("dtr", uartDevice(1), ", rings: 2"), hangUpByDTR},
 		{"CarrierLostInDialog", line("dialog", uartDevice(2), ""), carrierLostInDialog},
@@ -21,6 +22,8 @@ func TestUART(t *testing.T) {
 		{"OpenWithoutCarrier", "", openWithoutCarrier},
 		{"SpeedAndParity", line("even", uartDevice(7), ", baud: 1200, parity: even") + line("odd", uartDevice(8), ", baud: 9600, parity: odd") +
 			line("none", uartDevice(9), ", baud: 57600"), speedAndParity},
+		{"OddSpeed", line("odd-speed", uartDevice(23), ", baud: 14400"), oddSpeed},
+		{"AutobaudCR", "", autobaudCR},
 		{"KillAndRestart", "", killAndRestart},
 		{"Break", "", breakBothWays},
 		{"CarrierModes", line("auto", uartDevice(13), ", carrier: auto") + line("required", uartDevice(14), ", carrier: required") +
@@ -142,6 +145,16 @@ func speedAndParity(t *testing.T, d *daemon) {
 	}
 }
 
+// A speed for which there is no constant: the UART has the divisor for it. QEMU knows no such speed at the far end, and shows the next.
+func oddSpeed(t *testing.T, d *daemon) {
+	d.wantState("odd-speed", "listening")
+	const divisor = 115200 / 14400
+	if got, err := d.m.Do("/lab/guest", "divisor", uartDevice(23)); err != nil || strings.TrimSpace(got) != fmt.Sprint(divisor) {
+		t.Errorf("the UART divides by %q, want %d: %v", got, divisor, err)
+	}
+	call(t, d.m.Exchange.Line(number(23)), modemsim.DialOptions{}).login()
+}
+
 // kill -9 in a session: the kernel drops DTR, so the caller is gone, and the next daemon takes the line and closes the record.
 func killAndRestart(t *testing.T, shared *daemon) {
 	m := shared.m
@@ -213,6 +226,38 @@ func breakBothWays(t *testing.T, shared *daemon) {
 	wire.Set(modemsim.Signals{CTS: true})
 	d.wantBack("one", d.wantRecord("one", 1, "Lost-Carrier"))
 	wantFrame("9600 8N1")
+}
+
+// A caller at 1200 bit/s presses Enter until the line has found that speed. What comes at another speed is no Enter.
+func autobaudCR(t *testing.T, shared *daemon) {
+	m := shared.m
+	const uart = 24
+	wire := m.Exchange.Line(number(uart))
+	d := serve(t, m, line("one", uartDevice(uart), ", modem: none, autobaud: cr, speeds: [9600, 300, 1200]"))
+	d.wantState("one", "listening")
+	wire.Set(modemsim.Signals{CTS: true, DSR: true, DCD: true})
+	seen := map[string]bool{}
+	eventually(t, "Enter begins a call", func() (bool, string) {
+		frame := wire.DTE().Frame
+		seen[frame] = true
+		enter := []byte("\r")
+		if frame != "1200 8N1" {
+			enter = []byte{0xe6} // the rates are not real: what a UART at another speed makes of it
+		}
+		if _, err := wire.Write(enter); err != nil {
+			t.Fatal(err)
+		}
+		got := d.view("one").State
+		return got == "dialog", frame + ": " + got
+	})
+	if !seen["9600 8N1"] || !seen["1200 8N1"] {
+		t.Errorf("the speeds that were tried: %v", seen)
+	}
+	r := &robot{Caller: caller.New(wire), t: t}
+	r.login()
+	if got := wire.DTE().Frame; got != "1200 8N1" {
+		t.Errorf("the call is at %s", got)
+	}
 }
 
 // The three carrier modes differ: the caller goes without a word, and only where DCD is obeyed the call ends.

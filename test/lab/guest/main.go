@@ -1,4 +1,5 @@
-// Guest is the laboratory's program in the guest: the agent that obeys the tests, the two ends of a TCP transfer, and a break on a line.
+// Guest is the laboratory's program in the guest: the agent that obeys the tests, the two ends of a TCP transfer, a break
+// on a line, and a look at a UART's divisor.
 package main
 
 import (
@@ -38,8 +39,10 @@ func run(args []string) error {
 		return transfer(args[0] == "listen", args[1], n)
 	case len(args) == 2 && args[0] == "break":
 		return sendBreak(args[1])
+	case len(args) == 2 && args[0] == "divisor":
+		return readDivisor(args[1])
 	default:
-		return errors.New("usage: guest agent | guest listen ADDRESS BYTES | guest dial ADDRESS BYTES | guest break DEVICE")
+		return errors.New("usage: guest agent | guest listen ADDRESS BYTES | guest dial ADDRESS BYTES | guest break DEVICE | guest divisor DEVICE")
 	}
 }
 
@@ -100,6 +103,38 @@ func sendBreak(device string) error {
 		return err
 	}
 	return errors.Join(dev.Break(ctx, 250*time.Millisecond), dev.Close())
+}
+
+// readDivisor prints what a 16550 divides 115200 bit/s by, as its registers have it. The line must be idle, because the driver gets the
+// divisor for data meanwhile.
+func readDivisor(device string) error {
+	base, err := os.ReadFile(filepath.Join("/sys/class/tty", filepath.Base(device), "port"))
+	if err != nil {
+		return err
+	}
+	at, err := strconv.ParseInt(strings.TrimSpace(string(base)), 0, 64)
+	if err != nil {
+		return err
+	}
+	ports, err := os.OpenFile("/dev/port", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ports.Close() }()
+	const lcr, dlab = 3, 0x80
+	var control, low, high [1]byte
+	_, err = ports.ReadAt(control[:], at+lcr)
+	if err == nil {
+		_, err = ports.WriteAt([]byte{control[0] | dlab}, at+lcr)
+	}
+	if err != nil {
+		return err
+	}
+	_, lowErr := ports.ReadAt(low[:], at)
+	_, highErr := ports.ReadAt(high[:], at+1)
+	_, err = ports.WriteAt(control[:], at+lcr)
+	fmt.Println(int(high[0])<<8 | int(low[0]))
+	return errors.Join(lowErr, highErr, err)
 }
 
 func connect(listen bool, address string) (*net.TCPConn, error) {
