@@ -46,6 +46,8 @@ type LineConfig struct {
 	Rings int
 	// Policy says which calls are answered.
 	Policy Policy
+	// Init are commands of the line's own, sent behind those of its profile; one that the modem refuses is told as an event.
+	Init []string
 	// DistinctiveRing has the modem report rings apart (Call.CallerID.Ring), where its profile knows how.
 	DistinctiveRing bool
 	// Carrier mode; "" is auto. With auto the profile's `carrier` counts where that says more.

@@ -207,6 +207,11 @@ func (l *line) setUp(refused []*modem.StepError) {
 	if off != "" && !l.noEscape {
 		l.event(EventEscape, "the modem does not take "+off+": its escape is on", "what is sent to callers is broken in time all the same")
 	}
+	for _, r := range refused {
+		if slices.Contains(l.cfg.Init, r.Step.Send) {
+			l.event(EventModem, "the modem does not take "+r.Step.Send, "it stands in the line's `init`: `rashost modem lint` explains it")
+		}
+	}
 	if l.inCall() {
 		l.stuckWhy = l.stuckText()
 		l.post(evFailed, "the modem is set up but still in a call")
@@ -253,17 +258,21 @@ func (l *line) setUpSteps() []modem.Step {
 
 // initSteps are the commands of the line's profile, those for distinctive ring, where the line asks for it, and caller id last.
 func initSteps(c *LineConfig) []modem.Step {
-	return append(SetUpSteps(c.Profile, c.DistinctiveRing), CallerIDSteps(c.Profile)...)
+	return append(SetUpSteps(c), CallerIDSteps(c.Profile)...)
 }
 
-// SetUpSteps are the commands by which a line sets a modem up, in order; with distinctiveRing also the one for that, where the profile has it.
-// CallerIDSteps follow.
-func SetUpSteps(p *hardware.Profile, distinctiveRing bool) []modem.Step {
+// SetUpSteps are the commands by which a line sets its modem up, in order: its profile's, with c.DistinctiveRing also the one for that, where
+// the profile has it, and the line's own. CallerIDSteps follow.
+func SetUpSteps(c *LineConfig) []modem.Step {
+	p := c.Profile
 	steps := commands(p, p.Init)
-	if distinctiveRing && p.DistinctiveRing.Send != "" {
+	if c.DistinctiveRing && p.DistinctiveRing.Send != "" {
 		ring := commands(p, []hardware.Step{p.DistinctiveRing})[0]
 		ring.Optional = true
 		steps = append(steps, ring)
+	}
+	for _, command := range c.Init {
+		steps = append(steps, commands(p, []hardware.Step{{Send: command, Optional: true}})...)
 	}
 	return steps
 }

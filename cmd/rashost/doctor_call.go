@@ -40,7 +40,7 @@ func (p *patient) examine(ctx context.Context, r *doctor.Report, say func(doctor
 		say(f)
 		return nil
 	}
-	exam := doctor.Exam{Device: dev, Settings: p.line.Settings(), Profiles: all, Found: say, DistinctiveRing: p.line.DistinctiveRing,
+	exam := doctor.Exam{Device: dev, Settings: p.line.Settings(), Profiles: all, Found: say, DistinctiveRing: p.line.DistinctiveRing, Init: p.line.Init,
 		NoDCD: p.line.Carrier == port.CarrierIgnore, NoDSR: p.line.DSR == port.DSRIgnore}
 	if !p.auto {
 		exam.Profile = p.line.Profile
@@ -136,15 +136,22 @@ func (p *patient) write(dir, secret string) (*config.Config, error) {
 	if parity == "" {
 		parity = "none"
 	}
+	own := ""
+	for _, c := range l.Init {
+		own += fmt.Sprintf("%q, ", c)
+	}
+	if own != "" {
+		own = "init: [" + own + "], "
+	}
 	dirs := make([]string, 0, len(l.LockDirs))
 	for _, d := range l.LockDirs {
 		dirs = append(dirs, fmt.Sprintf("%q", p.config.Resolve(d)))
 	}
 	text := fmt.Sprintf("state_dir: state\ncontrol: control.sock\nlock_dirs: [%s]\n%slines:\n"+
-		"  - {name: %q, device: %q, modem: %q, baud: %d, parity: %s, flow: %s, carrier: %s, dsr: %s, rings: %d, settle: 300ms, dialog: doctor, service: doctor}\n"+
+		"  - {name: %q, device: %q, modem: %q, %sbaud: %d, parity: %s, flow: %s, carrier: %s, dsr: %s, rings: %d, settle: 300ms, dialog: doctor, service: doctor}\n"+
 		"dialogs: {doctor: {plugin: password, attempts: 2, options: {file: users.yaml}}}\n"+
 		"services: {doctor: {type: command, command: [/bin/sh, -c, %q], idle: 1m%s}}\n",
-		strings.Join(dirs, ", "), profiles, l.Name, l.Device, l.Profile.Name, l.Baud, parity, flow, l.Carrier, l.DSR, max(l.Rings, 1), robotService, runAs)
+		strings.Join(dirs, ", "), profiles, l.Name, l.Device, l.Profile.Name, own, l.Baud, parity, flow, l.Carrier, l.DSR, max(l.Rings, 1), robotService, runAs)
 	path := filepath.Join(dir, "config.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func TestDoctorKnowsOwnProfiles(t *testing.T) {
 // The doctor's own host uses the line's device as the line does.
 func TestDoctorsHostHasTheLinesDevice(t *testing.T) {
 	b := newBench(t)
-	b.change(`device: "sim:a"`, `device: "sim:a", baud: 9600, parity: even, flow: none, carrier: ignore, dsr: ignore, rings: 3`)
+	b.change(`device: "sim:a"`, `device: "sim:a", baud: 9600, parity: even, flow: none, carrier: ignore, dsr: ignore, rings: 3, init: [AT+GCI=B5, ATX4]`)
 	a := &app{configPath: filepath.Join(b.dir, "config.yaml")}
 	c, _ := config.Inspect(a.configPath, config.Env{})
 	if c == nil {

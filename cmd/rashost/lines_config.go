@@ -57,7 +57,7 @@ func deviceConfig(c *config.Config, l config.Line, profile *hardware.Profile) po
 	return port.LineConfig{
 		Name: l.Name, Device: c.ResolveDevice(l.Device), LockDirs: c.LockDirs, Profile: profile, Baud: l.Baud, Parity: l.Parity,
 		Flow: fromAuto(l.Flow), Carrier: port.CarrierMode(l.Carrier), DSR: port.DSRMode(l.DSR), Rings: l.Rings,
-		DistinctiveRing: slices.ContainsFunc(l.Routes, func(r config.Route) bool { return r.Ring != "" }),
+		Init: l.Init, DistinctiveRing: slices.ContainsFunc(l.Routes, func(r config.Route) bool { return r.Ring != "" }),
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 )
 
@@ -22,6 +23,7 @@ func (c *checker) answering(path string, l Line) {
 		c.wrong(path+".routes", "a direct line has no ring and no called number: remove it")
 	}
 	c.autobaud(path, l, direct)
+	c.init(path, l, direct)
 }
 
 // callerRules checks the rules between the rules: each has one key, and none comes too late.
@@ -59,6 +61,32 @@ func (c *checker) route(path string, r Route) {
 	}
 	if r.Dialog == "" && r.Service == "" && !c.bad[path+".dialog"] && !c.bad[path+".service"] {
 		c.wrong(path, "changes nothing: give dialog, service or both")
+	}
+}
+
+// maxInit bounds the commands of a line's own.
+const maxInit = 16
+
+// noInit are the beginnings of commands that must not be in a set-up: they answer, dial, hang up, go on-line, or undo what came before.
+var noInit = regexp.MustCompile(`(?i)^AT(?:A|D|H|O|Z|&F|&W|&Z|S0=0*[1-9]|\s*$)`)
+
+// init checks the commands of a line's own.
+func (c *checker) init(path string, l Line, direct bool) {
+	if len(l.Init) > 0 && direct {
+		c.warn(path+".init", "has no effect: a direct line has no modem")
+	}
+	if len(l.Init) > maxInit {
+		c.wrong(path+".init", "has %d commands: at most %d are allowed", len(l.Init), maxInit)
+	}
+	for i, command := range l.Init {
+		at := fmt.Sprintf("%s.init[%d]", path, i)
+		switch {
+		case c.bad[at]:
+		case !initPattern.MatchString(command):
+			c.wrong(at, "%.60q is no modem command: AT and up to 78 printable characters", command)
+		case noInit.MatchString(command):
+			c.wrong(at, "%q does not belong into a set-up: it dials, answers, hangs up, resets or stores; `rashost modem lint` explains a command", command)
+		}
 	}
 }
 

@@ -41,6 +41,11 @@ func TestAnsweringFaults(t *testing.T) {
 		`routes: [{ring: B, dialog: gests}]`:                                      `lines[0].routes[0].dialog: there is no dialog "gests"`,
 		`routes: [{ring: B, service: none}]`:                                      `lines[0].routes[0].service: there is no service "none"`,
 		`modem: none, routes: [{ring: B, dialog: guests}]`:                        `lines[0].routes: a direct line has no ring`,
+		`init: [ATDT0900]`:                                                        `lines[0].init[0]: "ATDT0900" does not belong into a set-up`,
+		`init: [AT+GCI=B5, "AT&F"]`:                                               `lines[0].init[1]: "AT&F" does not belong into a set-up`,
+		`init: ["AT\rATD1"]`:                                                      `lines[0].init[0]: "AT\rATD1" is no modem command`,
+		`init: [+GCI=B5]`:                                                         `lines[0].init[0]: "+GCI=B5" is no modem command`,
+		`init: [` + strings.Repeat("ATX4,", 17) + `]`:                             `lines[0].init: has 17 commands: at most 16 are allowed`,
 		`autobaud: cr, speeds: [9600]`:                                            `lines[0].autobaud: only a direct line finds the caller's speed`,
 		`modem: none, autobaud: cr`:                                               `lines[0].autobaud: needs speeds: the list of those to try`,
 		`modem: none, autobaud: cr, speeds: [9600, 49]`:                           `lines[0].speeds[1]: 49 is out of range: allowed is 50 to 4000000`,
@@ -61,10 +66,11 @@ func TestAnsweringWarnings(t *testing.T) {
 		`caller_id: {rules: [{allow: any}, {deny: "1"}]}`:                   `lines[0].caller_id.rules[1]: has no effect: rule 1 fits every call`,
 		`caller_id: {rules: [{deny: "1*"}]}`:                                `lines[0].caller_id.rules: no rule allows anybody, so no call is answered`,
 		`caller_id: {require: true, rules: [{deny: absent}, {allow: any}]}`: `lines[0].caller_id.rules[0]: has no effect: with require`,
-		`speeds: [300]`: `lines[0].speeds: has no effect without autobaud`,
-		`modem: none, autobaud: cr, baud: 9600, speeds: [9600]`: `lines[0].baud: has no effect: autobaud begins with the first of speeds`,
-		`modem: none, autobaud: cr, speeds: [300, 300]`:         `lines[0].speeds[1]: 300 stands there already`,
-		`modem: none, autobaud: break, speeds: [12345]`:         `lines[0].speeds[0]: 12345 is no common speed`,
+		`modem: none, init: [ATX4]`:                                         `lines[0].init: has no effect: a direct line has no modem`,
+		`speeds: [300]`:                                                     `lines[0].speeds: has no effect without autobaud`,
+		`modem: none, autobaud: cr, baud: 9600, speeds: [9600]`:             `lines[0].baud: has no effect: autobaud begins with the first of speeds`,
+		`modem: none, autobaud: cr, speeds: [300, 300]`:                     `lines[0].speeds[1]: 300 stands there already`,
+		`modem: none, autobaud: break, speeds: [12345]`:                     `lines[0].speeds[0]: 12345 is no common speed`,
 	} {
 		cfg, err := load(t, answerText(line, ""), testEnv)
 		if err != nil {

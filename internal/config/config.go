@@ -52,6 +52,7 @@ type Line struct {
 	Name            string      `yaml:"name"`
 	Device          string      `yaml:"device"`
 	Modem           string      `yaml:"modem"`
+	Init            []string    `yaml:"init"`
 	Direct          bool        `yaml:"direct"`
 	Baud            int         `yaml:"baud"`
 	Parity          string      `yaml:"parity"`

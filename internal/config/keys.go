@@ -28,6 +28,7 @@ const callerForm = "a number in which * stands for any digits and ? for one, or 
 
 var (
 	namePattern = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
+	initPattern = regexp.MustCompile(`^[Aa][Tt][!-~][ -~]{0,77}$`)
 	// callerPattern takes the words, and numbers with at least one digit, * or ?; the signs between digits do not count.
 	callerPattern = regexp.MustCompile(`^(any|withheld|absent|out-of-area|unclear|[-+ .()/]*[0-9*?][-+ .()/0-9*?]{0,62})$`)
 	calledPattern = regexp.MustCompile(`^[-+ .()/]*[0-9*?][-+ .()/0-9*?]{0,62}$`)
@@ -57,6 +58,9 @@ var keys = []key{
 			"pseudo-terminal whose other end is linked at PATH. One line per device."},
 	{path: "lines[].modem", def: "auto", allowed: "auto, none or the name of a modem profile",
 		text: "The modem profile (modem-profiles.md). auto: the modem is asked what it is, and the profile that fits is used (`rashost modem probe DEVICE` shows it). none: a direct line without a modem."},
+	{path: "lines[].init", allowed: "a list of modem commands, such as AT+GCI=B5",
+		text: "Commands of this line's own, sent behind the profile's at each set-up: the country (AT+GCI=B5), a highest speed (AT+MS=V32B,0). " +
+			"One that the modem refuses is a line event, and no failure."},
 	{path: "lines[].direct", def: "false", text: "true: a direct line, the same as `modem: none`. A call starts with carrier, or with the first byte."},
 	{path: "lines[].baud", def: "115200", least: 50, most: 4000000, text: "Speed between computer and modem, fixed, in bit/s."},
 	{path: "lines[].parity", def: "none", enum: []string{"none", "even", "odd", "mark", "space"},

@@ -25,6 +25,8 @@ type Exam struct {
 	Profile *hardware.Profile
 	// DistinctiveRing: the line asks for it. NoDCD and NoDSR: it does without those signals (`carrier: ignore`, `dsr: ignore`).
 	DistinctiveRing, NoDCD, NoDSR bool
+	// Init are the commands of the line's own.
+	Init []string
 	// Profiles are all that are known.
 	Profiles []hardware.Profile
 	// Found is told each finding as it comes; nil for nobody.
@@ -202,7 +204,7 @@ func (e *Exam) identify(ctx context.Context) (Finding, error) {
 // setUp sends what the line sends.
 func (e *Exam) setUp(ctx context.Context) (Finding, error) {
 	refused, failed, err := e.initialise(ctx)
-	unproven := e.unverified(port.SetUpSteps(&e.profile, e.DistinctiveRing))
+	unproven := e.unverified(e.setUpSteps())
 	switch {
 	case err != nil:
 		return Finding{}, err
@@ -214,6 +216,11 @@ func (e *Exam) setUp(ctx context.Context) (Finding, error) {
 	default:
 		return Finding{Verdict: Good, Text: "the modem takes the whole set-up" + unproven}, nil
 	}
+}
+
+// setUpSteps are those that the line sends.
+func (e *Exam) setUpSteps() []modem.Step {
+	return port.SetUpSteps(&port.LineConfig{Profile: &e.profile, DistinctiveRing: e.DistinctiveRing, Init: e.Init})
 }
 
 // unverified names those of a set-up's commands that are, for the end of a sentence.
@@ -233,7 +240,7 @@ func (e *Exam) unverified(steps []modem.Step) string {
 // initialise sends the profile's set-up: refused are the optional commands that failed, failed is the required one that did.
 func (e *Exam) initialise(ctx context.Context) (refused []string, failed string, err error) {
 	e.talk.parse.Reset() // as a line has it: the modem may say numbers until it is told to use words
-	optional, required, err := e.talk.run(ctx, port.SetUpSteps(&e.profile, e.DistinctiveRing))
+	optional, required, err := e.talk.run(ctx, e.setUpSteps())
 	for _, r := range optional {
 		refused = append(refused, r.Step.Send)
 	}
