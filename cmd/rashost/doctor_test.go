@@ -156,7 +156,7 @@ func TestDoctorOfADirectLine(t *testing.T) {
 	b.change(`device: "sim:a"`, "modem: none, device: "+filepath.Join(b.dir, "nowhere"))
 	for text, args := range map[string][]string{
 		"line modem1 has no modem, and no number": {"doctor", "modem1", "--sibling", "modem1", "--number", "1"},
-		"cannot call":                             {"doctor", "modem1", "--sibling", "modem1"},
+		"cannot call": {"doctor", "modem1", "--sibling", "modem1"},
 	} {
 		if _, errs := b.run(2, args...); !strings.Contains(errs, text) {
 			t.Errorf("%q: %s", args, errs)
