@@ -34,6 +34,9 @@ func (p *patient) examine(ctx context.Context, r *doctor.Report, say func(doctor
 	opening, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	dev, err := port.NewOpener(p.line.Device, p.line.Settings(), port.LockOptions{Dirs: p.line.LockDirs}).Open(opening)
+	if ctx.Err() != nil && err != nil { // interrupted: that says nothing of the device
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		f := doctor.Finding{Check: "device", Verdict: doctor.Bad, Text: err.Error(), Evidence: []string{}}
 		r.Findings = append(r.Findings, f)

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"rashost/port/modemsim"
 )
 
 // startDoctor starts a doctor that goes on for a while, with a temporary folder of its own.
@@ -160,4 +163,50 @@ func TestDoctorsHostStops(t *testing.T) {
 	if err := cmd.Wait(); err == nil || !strings.Contains(said.String(), "the host has taken line one back") {
 		t.Errorf("%v: %s", err, said.String())
 	}
+}
+
+// A cable between two ports of the machine: the line at one end is examined through the one at the other end.
+func TestDoctorThroughACable(t *testing.T) {
+	t.Parallel()
+	c := newConf()
+	c.lines = []lineConf{{name: "one", keys: "modem: none, rings: 1"}, {name: "two", keys: "modem: none"}}
+	h := newHost(t, c)
+	var ends [2]*modemsim.PTY
+	for i, name := range []string{"one", "two"} {
+		h.modems[name].off()
+		end, err := modemsim.OpenPTY()
+		must(t, err)
+		held, err := os.OpenFile(end.Path, os.O_RDWR|syscall.O_NOCTTY, 0) // or a read would fail while no program has it
+		must(t, err)
+		t.Cleanup(func() { _, _ = held.Close(), end.Close() })
+		link := devicePath(h.dir, name)
+		must(t, os.Remove(link))
+		must(t, os.Symlink(end.Path, link))
+		ends[i] = end
+	}
+	for i := range ends {
+		go func() {
+			buf := make([]byte, 256)
+			for {
+				n, err := ends[i].Read(buf)
+				if err != nil {
+					return
+				}
+				_, _ = ends[1-i].Write(buf[:n])
+			}
+		}()
+	}
+	h.start()
+	h.wantState("one", "listening")
+	h.wantState("two", "listening")
+	alone := h.run("doctor", "one")
+	if alone.code != 0 || !contains(alone.out, "not tested  call", "--sibling LINE", "could be tested") || strings.Contains(alone.out, "works") {
+		t.Errorf("exit %d: %s%s", alone.code, alone.out, alone.stderr)
+	}
+	r := commandWithin(t, 3*time.Minute, "", "-c", h.configPath(), "doctor", "one", "--sibling", "two")
+	if said := r.out + r.stderr; r.code != 0 || !contains(said, "good        call", "good        dialog", "good        session", "good        hang-up", "good        next call", "line one works: ") {
+		t.Errorf("exit %d: %s", r.code, said)
+	}
+	h.wantState("one", "listening")
+	h.wantState("two", "listening")
 }
