@@ -166,6 +166,11 @@ type CallerID struct {
 	BeforeFirstRing bool `yaml:"before_first_ring,omitempty"`
 }
 
+// ReportsCallers says whether the family says anything of who calls: without a word of it in the profile nothing can be relied on.
+func (p *Profile) ReportsCallers() bool {
+	return len(p.CallerID.Enable) > 0 || p.CallerID.Format != "" || p.CallerID.BeforeFirstRing
+}
+
 // Answer takes a call.
 type Answer struct {
 	// Command is sent when the phone has rung long enough: ATA unless the family needs another.

@@ -16,6 +16,7 @@ import (
 	"rashost/hardware"
 	"rashost/internal/config"
 	"rashost/port"
+	"rashost/port/modem"
 )
 
 // lineConfigs turns the configuration's lines into port's. A line whose plugin can't be made stays out of service. The error joins
@@ -74,24 +75,64 @@ func lineFaults(c *config.Config, i int, profile *hardware.Profile) error {
 				"limit that ends a forgotten session: set services."+service+".idle, or carrier: required", nil))
 		}
 	}
-	if p := policyOf(l); p.NeedsCallerID() && l.Rings < 2 && !profile.CallerID.BeforeFirstRing {
-		key := ".caller_id.rules"
-		if p.RequireCallerID {
-			key = ".caller_id.require"
-		}
-		faults = append(faults, c.Fault(path+key, "caller id comes after the first ring, and the line answers at that one: set rings: 2 or more "+
-			"(where it comes before the first ring, a modem profile that says caller_id.before_first_ring)", nil))
-	}
+	faults = append(faults, callerFaults(c, i, profile))
 	if l.BusyWhenDead && profile.OffHook.Send == "" {
 		faults = append(faults, c.Fault(path+".busy_when_dead", "the profile "+profile.Name+" has no off_hook command: give it one, or remove the key", nil))
 	}
 	return errors.Join(faults...)
 }
 
+// callerFaults finds what a line wants to know of its callers and never will.
+func callerFaults(c *config.Config, i int, profile *hardware.Profile) error {
+	l, path, p := c.Lines[i], fmt.Sprintf("lines[%d]", i), policyOf(c.Lines[i])
+	var faults []error
+	fault := func(key, text string) { faults = append(faults, c.Fault(path+key, text, nil)) }
+	key := ".caller_id.rules"
+	if p.RequireCallerID {
+		key = ".caller_id.require"
+	}
+	const more = ": set rings: 2 or more (where it comes before the first ring, a modem profile that says caller_id.before_first_ring)"
+	called := slices.IndexFunc(l.Routes, func(r config.Route) bool { return r.Called != "" })
+	calledKey := fmt.Sprintf(".routes[%d].called", called)
+	switch none := !profile.ReportsCallers(); {
+	case none && p.Judge(modem.CallerID{}) != "":
+		fault(key, "the profile "+profile.Name+" has no caller id, so that no call would be answered: remove the key, or choose another modem")
+	case !none && p.NeedsCallerID() && l.Rings < 2 && !profile.CallerID.BeforeFirstRing:
+		fault(key, "caller id comes after the first ring, and the line answers at that one"+more)
+	}
+	switch none := !profile.ReportsCallers(); {
+	case called < 0:
+	case none:
+		fault(calledKey, "the profile "+profile.Name+" has no caller id, and so no called number: the route fits no call")
+	case l.Rings < 2 && !profile.CallerID.BeforeFirstRing:
+		fault(calledKey, "the called number comes with the caller id, after the first ring, and the line answers at that one"+more)
+	}
+	return errors.Join(faults...)
+}
+
+// callerRemarks finds what a line says of its callers that has no effect.
+func callerRemarks(c *config.Config, i int, profile *hardware.Profile) (all config.Faults) {
+	l, path := c.Lines[i], fmt.Sprintf("lines[%d]", i)
+	if p := policyOf(l); !profile.ReportsCallers() && p.NeedsCallerID() && p.Judge(modem.CallerID{}) == "" {
+		all = append(all, c.Fault(path+".caller_id.rules", "the profile "+profile.Name+" has no caller id, so that every call is answered", nil))
+	}
+	for n, r := range l.Routes {
+		if word, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(r.Ring)), " "); (word == "on" || word == "off") && l.Rings < 2 {
+			all = append(all, c.Fault(fmt.Sprintf("%s.routes[%d].ring", path, n), "the line answers at the first ring, when its cadence may not be "+
+				"measured yet: set rings: 2", nil))
+		}
+	}
+	return all
+}
+
 // lineRemarks finds what works with a line's modem profile and is unwise.
 func lineRemarks(c *config.Config, i int, profile *hardware.Profile) (all config.Faults) {
-	if profile == nil || profile.Direct || profile.EscapeOff != "" {
+	if profile == nil || profile.Direct {
 		return nil
+	}
+	all = callerRemarks(c, i, profile)
+	if profile.EscapeOff != "" {
+		return all
 	}
 	for _, name := range c.Lines[i].Services() {
 		if s := c.Services[name]; s.Type == "ppp" && s.Direct {

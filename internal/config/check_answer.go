@@ -37,14 +37,18 @@ func (c *checker) callerRules(path string, id CallerID) {
 		case r.Allow != "" && r.Deny != "":
 			c.wrong(at, "has allow and deny: make two rules of them, the first that fits decides")
 		}
-		if any >= 0 {
-			c.warn(at, "has no effect: rule %d fits every call", any+1)
-		} else if r.Allow == "any" || r.Deny == "any" {
+		if any >= 0 && r.Allow != "unclear" && r.Deny != "unclear" {
+			c.warn(at, "has no effect: rule %d fits every call that is not unclear", any+1)
+		} else if any < 0 && (r.Allow == "any" || r.Deny == "any") {
 			any = i
 		}
-		if allows = allows || r.Allow != "" || c.bad[at+".allow"]; id.Require && (r.Allow == "absent" || r.Deny == "absent") {
-			c.warn(at, "has no effect: with require a call without caller id is not answered")
+		if word := r.Allow + r.Deny; id.Require && (word == "absent" || word == "unclear") {
+			c.warn(at, "has no effect: with require a call without caller id, or one that is unclear, is not answered")
 		}
+		allows = allows || r.Allow != "" || c.bad[at+".allow"]
+	}
+	if len(id.Rules) == 0 && c.has(path+".rules") {
+		c.wrong(path+".rules", "is empty, which would answer everybody: say who may call, or remove the key")
 	}
 	if len(id.Rules) > 0 && !allows {
 		c.warn(path+".rules", "no rule allows anybody, so no call is answered: end with {allow: any}, or add who may call")

@@ -28,6 +28,8 @@ func TestAnsweringFaults(t *testing.T) {
 		`caller_id: {rules: [{allow: 05x}]}`:                                      `lines[0].caller_id.rules[0].allow: "05x" is not allowed here: give a number in which`,
 		`caller_id: {rules: [{deny: "+"}]}`:                                       `lines[0].caller_id.rules[0].deny: "+" is not allowed here`,
 		`caller_id: {rules: [{deny: private}]}`:                                   `"private" is not allowed here`,
+		`caller_id: {rules: []}`:                                                  `lines[0].caller_id.rules: is empty, which would answer everybody`,
+		`caller_id: {require: true, rules: }`:                                     `lines[0].caller_id.rules: is empty`,
 		`caller_id: {rules: [{}]}`:                                                `lines[0].caller_id.rules[0]: says nothing: give allow or deny`,
 		`caller_id: {rules: [{allow: "1", deny: "2"}]}`:                           `lines[0].caller_id.rules[0]: has allow and deny: make two rules`,
 		`caller_id: {rule: []}`:                                                   `lines[0].caller_id.rule: is not a key here: did you mean rules?`,
@@ -63,14 +65,15 @@ func TestAnsweringFaults(t *testing.T) {
 // TestAnsweringWarnings: what works and is unwise.
 func TestAnsweringWarnings(t *testing.T) {
 	for line, want := range map[string]string{
-		`caller_id: {rules: [{allow: any}, {deny: "1"}]}`:                   `lines[0].caller_id.rules[1]: has no effect: rule 1 fits every call`,
-		`caller_id: {rules: [{deny: "1*"}]}`:                                `lines[0].caller_id.rules: no rule allows anybody, so no call is answered`,
-		`caller_id: {require: true, rules: [{deny: absent}, {allow: any}]}`: `lines[0].caller_id.rules[0]: has no effect: with require`,
-		`modem: none, init: [ATX4]`:                                         `lines[0].init: has no effect: a direct line has no modem`,
-		`speeds: [300]`:                                                     `lines[0].speeds: has no effect without autobaud`,
-		`modem: none, autobaud: cr, baud: 9600, speeds: [9600]`:             `lines[0].baud: has no effect: autobaud begins with the first of speeds`,
-		`modem: none, autobaud: cr, speeds: [300, 300]`:                     `lines[0].speeds[1]: 300 stands there already`,
-		`modem: none, autobaud: break, speeds: [12345]`:                     `lines[0].speeds[0]: 12345 is no common speed`,
+		`caller_id: {rules: [{allow: any}, {deny: "1"}]}`:                    `lines[0].caller_id.rules[1]: has no effect: rule 1 fits every call that is not unclear`,
+		`caller_id: {require: true, rules: [{deny: unclear}, {allow: any}]}`: `lines[0].caller_id.rules[0]: has no effect: with require`,
+		`caller_id: {rules: [{deny: "1*"}]}`:                                 `lines[0].caller_id.rules: no rule allows anybody, so no call is answered`,
+		`caller_id: {require: true, rules: [{deny: absent}, {allow: any}]}`:  `lines[0].caller_id.rules[0]: has no effect: with require`,
+		`speeds: [300]`: `lines[0].speeds: has no effect without autobaud`,
+		`modem: none, autobaud: cr, baud: 9600, speeds: [9600]`: `lines[0].baud: has no effect: autobaud begins with the first of speeds`,
+		`modem: none, autobaud: cr, speeds: [300, 300]`:         `lines[0].speeds[1]: 300 stands there already`,
+		`modem: none, autobaud: break, speeds: [12345]`:         `lines[0].speeds[0]: 12345 is no common speed`,
+		`modem: none, init: [ATX4]`:                             `lines[0].init: has no effect: a direct line has no modem`,
 	} {
 		cfg, err := load(t, answerText(line, ""), testEnv)
 		if err != nil {
