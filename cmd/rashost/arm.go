@@ -83,7 +83,7 @@ func (h *adminHost) Arm(_ context.Context, line string, peer admin.Peer, r admin
 	case l.Answer != "armed":
 		return admin.ArmView{}, admin.Conflict(fmt.Errorf("line %s answers at any time: only a line with `answer: armed` can be armed", line))
 	}
-	a, err := newArming(line, peer, r)
+	a, err := newArming(line, h.daemon.handler.house.Load().armable()[line], peer, r)
 	if err != nil {
 		return admin.ArmView{}, admin.Invalid(err)
 	}
@@ -95,14 +95,34 @@ func (h *adminHost) Arm(_ context.Context, line string, peer admin.Peer, r admin
 
 // Disarm implements admin.Host.
 func (h *adminHost) Disarm(_ context.Context, line string, peer admin.Peer) error {
-	if _, ok := h.daemon.handler.house.Load().config.Line(line); !ok {
-		return admin.NotFound(fmt.Errorf("line %q: no such line", line))
-	}
+	_, known := h.daemon.handler.house.Load().config.Line(line)
 	was, err := h.daemon.arms.disarm(line, account(peer.UID, userName(peer.UID)))
-	if err == nil && !was {
+	switch {
+	case err != nil || was:
+		return err
+	case !known:
+		return admin.NotFound(fmt.Errorf("line %q: no such line", line))
+	default:
 		return admin.Conflict(fmt.Errorf("line %s is not armed", line))
 	}
-	return err
+}
+
+// armable are the devices of the lines that answer only while armed, by the line's name.
+func (h *house) armable() map[string]string {
+	devices := map[string]string{}
+	for _, l := range h.config.Lines {
+		if l.Answer == "armed" {
+			devices[l.Name] = h.config.ResolveDevice(l.Device)
+		}
+	}
+	return devices
+}
+
+// armed says whether a line that answers only while armed may answer now.
+func (d *daemon) armed(line string) bool {
+	c := d.handler.house.Load().config
+	l, ok := c.Line(line)
+	return ok && d.arms.armed(line, c.ResolveDevice(l.Device))
 }
 
 // lineView is what the control socket shows of a line.
@@ -133,7 +153,7 @@ func (d *daemon) lineEvent(e port.LineEvent) {
 }
 
 // newArming checks what is asked for.
-func newArming(line string, peer admin.Peer, r admin.ArmRequest) (arming, error) {
+func newArming(line, device string, peer admin.Peer, r admin.ArmRequest) (arming, error) {
 	var faults []error
 	d, err := config.ParseDuration(r.For)
 	switch {
@@ -164,7 +184,7 @@ func newArming(line string, peer admin.Peer, r admin.ArmRequest) (arming, error)
 	}
 	now := time.Now().Round(0)
 	return arming{
-		Line: line, Since: now, Until: now.Add(time.Duration(d)), By: by, Reason: reason, UID: peer.UID, User: userName(peer.UID),
+		Line: line, Device: device, Since: now, Until: now.Add(time.Duration(d)), By: by, Reason: reason, UID: peer.UID, User: userName(peer.UID),
 	}, nil
 }
 

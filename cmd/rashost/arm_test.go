@@ -37,7 +37,7 @@ func (h *heard) take() string {
 
 func testArming(line string, d time.Duration) arming {
 	now := time.Now()
-	return arming{Line: line, Since: now, Until: now.Add(d), By: "alice", Reason: "firmware of pump 3", UID: 1000, User: "al"}
+	return arming{Line: line, Device: "sim:" + line, Since: now, Until: now.Add(d), By: "alice", Reason: "firmware of pump 3", UID: 1000, User: "al"}
 }
 
 // TestArmBook: armed until the deadline and not an instant longer, also over a restart.
@@ -45,14 +45,14 @@ func TestArmBook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir, h, log := t.TempDir(), &heard{}, slog.New(slog.DiscardHandler)
 		b := newArmBook(dir, h.event, log)
-		if b.armed("a") {
+		if b.armed("a", "sim:a") {
 			t.Error("armed from the beginning")
 		}
 		if err := b.arm(testArming("a", 15*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		wantText(t, h.take(), "a armed: armed by alice (al) until ", ": firmware of pump 3")
-		if !b.armed("a") || b.armed("b") {
+		if !b.armed("a", "sim:a") || b.armed("b", "sim:b") {
 			t.Error("only a is armed")
 		}
 		time.Sleep(10 * time.Minute)
@@ -62,11 +62,11 @@ func TestArmBook(t *testing.T) {
 			t.Errorf("after the restart: %+v, %v", a, ok)
 		}
 		time.Sleep(5*time.Minute - time.Nanosecond)
-		if !b.armed("a") {
+		if !b.armed("a", "sim:a") {
 			t.Error("it ended too early")
 		}
 		time.Sleep(time.Nanosecond)
-		if b.armed("a") {
+		if b.armed("a", "sim:a") {
 			t.Error("it goes on too long")
 		}
 		synctest.Wait()
@@ -90,7 +90,7 @@ func TestArmBookLateRestart(t *testing.T) {
 		time.Sleep(time.Minute)
 		h.take()
 		b = newArmBook(dir, h.event, log)
-		if b.armed("a") {
+		if b.armed("a", "sim:a") {
 			t.Error("armed still")
 		}
 		wantText(t, h.take(), "a armed: no longer armed: the time was over at the start of rashost / armed by alice")
@@ -115,7 +115,7 @@ func TestDisarm(t *testing.T) {
 			t.Errorf("the second arming does not count: %s", time.Until(a.Until))
 		}
 		h.take()
-		if was, err := b.disarm("a", "root"); !was || err != nil || b.armed("a") {
+		if was, err := b.disarm("a", "root"); !was || err != nil || b.armed("a", "sim:a") {
 			t.Errorf("%v, %v", was, err)
 		}
 		wantText(t, h.take(), "a armed: disarmed by root / it was armed by alice")
@@ -125,6 +125,39 @@ func TestDisarm(t *testing.T) {
 			t.Errorf("later: %s", text)
 		}
 	})
+}
+
+// TestArmingFollowsItsLine: it ends with the line, with its device and with 'answer: armed', also over a restart.
+func TestArmingFollowsItsLine(t *testing.T) {
+	dir, h, log := t.TempDir(), &heard{}, slog.New(slog.DiscardHandler)
+	b := newArmBook(dir, h.event, log)
+	for _, line := range []string{"kept", "gone", "moved", "x"} {
+		if err := b.arm(testArming(line, time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.take()
+	if b.armed("kept", "sim:x") {
+		t.Error("armed on any device")
+	}
+	b.follow(map[string]string{"kept": "sim:kept", "moved": "sim:gone", "x": "sim:x"})
+	text := h.take()
+	wantText(t, text, "gone armed: no longer armed: the line is gone, or answers at any time / it was armed by alice",
+		"moved armed: no longer armed: the line has another device / it was armed by alice")
+	if strings.Contains(text, "kept") || strings.Count(text, "\n") != 1 || !b.armed("kept", "sim:kept") {
+		t.Errorf("told %s", text)
+	}
+	b.close()
+	b = newArmBook(dir, h.event, log)
+	defer b.close()
+	if b.armed("gone", "sim:gone") || b.armed("moved", "sim:moved") || !b.armed("kept", "sim:kept") {
+		t.Error("the file says otherwise")
+	}
+	b.follow(map[string]string{"x": "sim:x"})
+	b.follow(map[string]string{"kept": "sim:kept", "x": "sim:x"})
+	if b.armed("kept", "sim:kept") || !b.armed("x", "sim:x") {
+		t.Error("armed again with the next line of that name")
+	}
 }
 
 // TestArmClock: a clock that is set back makes no arming longer.
@@ -149,19 +182,19 @@ func TestArmFile(t *testing.T) {
 		}
 		var log strings.Builder
 		b := newArmBook(dir, func(port.LineEvent) {}, slog.New(slog.NewTextHandler(&log, nil)))
-		if b.armed("a") || !strings.Contains(log.String(), "no line is armed") {
+		if b.armed("a", "sim:a") || !strings.Contains(log.String(), "no line is armed") {
 			t.Errorf("%.60q: %s", text, &log)
 		}
 	}
 	b := newArmBook(filepath.Join(t.TempDir(), "gone"), func(port.LineEvent) {}, slog.New(slog.DiscardHandler))
-	if err := b.arm(testArming("a", time.Hour)); err == nil || b.armed("a") {
+	if err := b.arm(testArming("a", time.Hour)); err == nil || b.armed("a", "sim:a") {
 		t.Errorf("armed without a file: %v", err)
 	}
 }
 
 // TestNewArming: every fault at once, and nothing that a terminal would obey.
 func TestNewArming(t *testing.T) {
-	_, err := newArming("a", admin.Peer{}, admin.ArmRequest{})
+	_, err := newArming("a", "sim:a", admin.Peer{}, admin.ArmRequest{})
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -179,11 +212,11 @@ func TestNewArming(t *testing.T) {
 		{admin.ArmRequest{For: "1m", By: strings.Repeat("x", 65), Reason: "b"}, "--by has 65 bytes: at most 64"},
 		{admin.ArmRequest{For: "1m", By: "  ", Reason: "b"}, "--by is missing"},
 	} {
-		if _, err := newArming("a", admin.Peer{}, c.r); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := newArming("a", "sim:a", admin.Peer{}, c.r); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %s", c.r, err, c.want)
 		}
 	}
-	a, err := newArming("a", admin.Peer{UID: 0}, admin.ArmRequest{For: "15m", By: " alice ", Reason: "Störung 7"})
+	a, err := newArming("a", "sim:a", admin.Peer{UID: 0}, admin.ArmRequest{For: "15m", By: " alice ", Reason: "Störung 7"})
 	if err != nil || a.By != "alice" || a.Until.Sub(a.Since) != 15*time.Minute || a.User != "root" {
 		t.Errorf("%+v, %v", a, err)
 	}

@@ -23,9 +23,10 @@ const clockBack = time.Minute
 // maxArmFile bounds what is read of the file.
 const maxArmFile = 1 << 20
 
-// arming lets a line answer from Since until Until.
+// arming lets a line answer from Since until Until, while it has this device.
 type arming struct {
 	Line   string    `json:"line"`
+	Device string    `json:"device"`
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until"`
 	By     string    `json:"by"`
@@ -113,10 +114,10 @@ func readArms(path string) ([]arming, error) {
 	return kept, nil
 }
 
-// armed says whether a line may answer now.
-func (b *armBook) armed(line string) bool {
-	_, ok := b.get(line)
-	return ok
+// armed says whether a line may answer now on this device.
+func (b *armBook) armed(line, device string) bool {
+	a, ok := b.get(line)
+	return ok && a.Device == device
 }
 
 // get returns what is in force for a line.
@@ -163,6 +164,34 @@ func (b *armBook) disarm(line, who string) (bool, error) {
 		err = fmt.Errorf("the line is disarmed, but a restart before %s would arm it again: %w", a.Until.Local().Format(time.DateTime), err)
 	}
 	return was, err
+}
+
+// follow ends what was said of a line that is gone, has another device, or is no longer one that must be armed. devices are those of the
+// lines that must be, by name.
+func (b *armBook) follow(devices map[string]string) {
+	var over []arming
+	b.mu.Lock()
+	for _, line := range sorted(b.arms) {
+		if a := b.arms[line]; devices[line] != a.Device {
+			over = append(over, a)
+			b.forget(line)
+		}
+	}
+	var err error
+	if len(over) > 0 {
+		err = b.save()
+	}
+	b.mu.Unlock()
+	if err != nil {
+		b.log.Error("what is no longer armed stands in its file still, and a restart would find it there", "error", err.Error())
+	}
+	for _, a := range over {
+		why := "no longer armed: the line is gone, or answers at any time"
+		if devices[a.Line] != "" {
+			why = "no longer armed: the line has another device"
+		}
+		b.event(port.LineEvent{Line: a.Line, At: time.Now(), Kind: port.EventArmed, Text: why, Result: "it was " + a.String()})
+	}
 }
 
 // expire tells of the end of a. The clock may have been set since: then the time to come is looked at again.

@@ -82,7 +82,7 @@ func (d *fakeDaemon) Lend(context.Context, string, string) (admin.Loan, error) {
 }
 
 func (d *fakeDaemon) Arm(_ context.Context, l string, peer admin.Peer, r admin.ArmRequest) (admin.ArmView, error) {
-	if _, err := newArming(l, peer, r); err != nil {
+	if _, err := newArming(l, "sim:a", peer, r); err != nil {
 		return admin.ArmView{}, admin.Invalid(err)
 	}
 	return admin.ArmView{Since: since, Until: since.Add(15 * time.Minute), By: r.By, Reason: r.Reason, UID: peer.UID}, d.act("arm for "+r.For, l)

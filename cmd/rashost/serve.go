@@ -149,9 +149,10 @@ func newDaemon(ctx context.Context, c *config.Config, o daemonOptions) (_ *daemo
 		policy: d.policy, use: d.handler.use, changed: d.lineChanged, armed: d.armedText,
 	}, log)
 	d.arms = newArmBook(state, d.lineEvent, log)
+	d.arms.follow(h.armable())
 	d.sims = newSimulators(state, o.timing, log)
 	d.lines = port.NewManager(port.ManagerOptions{
-		Handler: d.handler, Observer: d.handler.calls, Armed: d.arms.armed, Log: log, Open: d.sims.opener, Devices: listen(log),
+		Handler: d.handler, Observer: d.handler.calls, Armed: d.armed, Log: log, Open: d.sims.opener, Devices: listen(log),
 	})
 	if err = d.lines.Apply(ctx, cfgs); err != nil {
 		_ = d.lines.Shutdown(ctx)
@@ -267,6 +268,7 @@ func (d *daemon) install(ctx context.Context, p plan) {
 		return
 	}
 	old.retire(p.house)
+	d.arms.follow(p.house.armable())
 	d.sims.keep(p.lines)
 	d.logWarnings(p.house)
 	d.log.Info("configuration read again", "lines", len(p.lines))
