@@ -70,3 +70,40 @@ func TestReloadFaulty(t *testing.T) {
 	h.hup("configuration read again")
 	by.undisturbed()
 }
+
+// TestReloadEndsArming: what was said of a line is not said of the next one of that name, or of another device.
+func TestReloadEndsArming(t *testing.T) {
+	t.Parallel()
+	c := newConf("one", "two")
+	c.line("one").keys = "answer: armed"
+	h := startHost(t, c)
+	arm := func() {
+		t.Helper()
+		h.ok("arm", "one", "--for", "1h", "--by", "alice", "--reason", "pump 3")
+	}
+	armed := func(want bool) {
+		t.Helper()
+		if got := h.lineView("one").Armed != nil; got != want {
+			t.Errorf("armed: %v, want %v", got, want)
+		}
+	}
+	arm()
+	c.line("two").keys = "rings: 2"
+	h.reload("configuration read again")
+	armed(true)
+
+	lines := c.lines
+	c.lines = lines[1:]
+	h.reload("configuration read again")
+	c.lines = lines
+	h.reload("configuration read again")
+	armed(false)
+
+	arm()
+	c.line("one").keys = ""
+	h.reload("configuration read again")
+	c.line("one").keys = "answer: armed"
+	h.reload("configuration read again")
+	armed(false)
+	wantTexts(t, h.ok("why", "one"), "no longer armed: the line is gone, or answers at any time")
+}
