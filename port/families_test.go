@@ -23,7 +23,7 @@ type familyCase struct {
 	connect modem.Connect
 	// name and called say that the family reports the caller's name and the number dialled; noID that it reports no caller.
 	name, called, noID bool
-	// diagnosis is what the answer to the profile's diagnostics must contain; "" where the profile has none.
+	// diagnosis is what the answer to the profile's diagnostics must contain; "" only where the profile has none.
 	diagnosis string
 }
 
@@ -32,7 +32,7 @@ func families() []familyCase {
 	return []familyCase{
 		{"generic", "generic", modem.Connect{Rate: 31200, TxRate: 31200, RxRate: 33600, DTERate: 115200, Modulation: "V34", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
 		{"conexant-cx93010", "conexant-cx93010", modem.Connect{Rate: 33600, TxRate: 33600, RxRate: 48000, DTERate: 115200, Modulation: "V92", Protocol: "LAPM", Compression: "V44"}, true, false, false, "DIAG <2A4D3263 0=10>"},
-		{"elsa-microlink", "elsa-microlink", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Modulation: "V34", Protocol: "REL"}, false, true, false, ""},
+		{"elsa-microlink", "elsa-microlink", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Modulation: "V34", Protocol: "REL"}, false, true, false, "TERMINATION REASON"},
 		{"hayes-optima", "hayes-optima", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Protocol: "LAPM", Compression: "V42BIS"}, false, false, false, "TERMINATION REASON"},
 		{"iaxmodem", "iaxmodem", modem.Connect{}, true, true, false, ""},
 		{"iridium", "iridium", modem.Connect{Rate: 9600, TxRate: 9600, RxRate: 9600}, false, false, false, "Call Released: Normal"},
@@ -42,6 +42,7 @@ func families() []familyCase {
 		{"multitech-mt2834", "multitech-mt2834", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, Protocol: "LAPM"}, false, false, true, "&Q0"},
 		{"multitech-mt5634", "multitech-mt5634", modem.Connect{Rate: 31200, TxRate: 31200, RxRate: 45333, DTERate: 115200, Modulation: "V90", Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, "Last Connection"},
 		{"rockwell-rc288", "rockwell-rc288", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, "009"},
+		{"slmodemd", "slmodemd", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800}, true, false, false, ""},
 		{"supra", "supra", modem.Connect{Rate: 28800, TxRate: 28800, RxRate: 28800, DTERate: 115200, Protocol: "LAPM", Compression: "V42BIS"}, true, false, false, ""},
 		{"telebit", "telebit", modem.Connect{Rate: 14400, TxRate: 14400, RxRate: 14400}, false, false, true, ""},
 		{"telit", "telit", modem.Connect{Rate: 9600, TxRate: 9600, RxRate: 9600}, false, false, false, "+CEER: Normal call clearing"},
@@ -59,7 +60,6 @@ func families() []familyCase {
 func withoutPersonality() map[string]string {
 	return map[string]string{
 		"none": "no modem: TestDirectPersonalities", "null-modem": "no modem: TestDirectPersonalities", "radio": "no modem: TestDirectPersonalities",
-		"slmodemd": "a modem without DTR and with an escape: only the real program is one",
 	}
 }
 
@@ -74,6 +74,11 @@ func TestEveryProfileHasItsPersonality(t *testing.T) {
 		listed := slices.ContainsFunc(families(), func(f familyCase) bool { return f.profile == p.Name })
 		if _, excused := reasons[p.Name]; listed == excused {
 			t.Errorf("profile %s: in the table %v, listed as without a personality %v", p.Name, listed, excused)
+		}
+		for _, f := range families() {
+			if f.profile == p.Name && (f.diagnosis == "") != (len(p.Diagnostics) == 0) {
+				t.Errorf("profile %s asks %v after a call, and %q is looked for in the answer", p.Name, p.Diagnostics, f.diagnosis)
+			}
 		}
 	}
 }

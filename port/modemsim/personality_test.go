@@ -29,6 +29,9 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := string(b)
+	if count := fmt.Sprintf("There are %d.", len(modemsim.Personalities())); !strings.Contains(doc, count) {
+		t.Errorf("it does not say %q", count)
+	}
 	for _, name := range modemsim.Personalities() {
 		if row := fmt.Sprintf("| `%s` | %s |", name, modemsim.Describe(name)); !strings.Contains(doc, row) {
 			t.Errorf("no row %q", row)
