@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -207,6 +208,9 @@ func (f familyCase) checkCaller(t *testing.T, id modem.CallerID) {
 	}
 	if id.Number != want.Number || id.Status != want.Status || id.Name != want.Name || id.Called != want.Called {
 		t.Errorf("the caller is %+v, want %+v", id, want)
+	}
+	if _, ok := id.When(time.Now()); strings.HasPrefix(f.profile, "zyxel") && !ok { // its form is all its own
+		t.Errorf("no date and time in %q", id.Raw)
 	}
 }
 

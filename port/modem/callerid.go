@@ -161,6 +161,7 @@ var prefixes = []struct {
 	{"REASON FOR NO CALLER NUMBER:", (*gathered).setReason},
 	{"REASON FOR NO CALLER NAME:", ignore},
 	{"CALLERID:", (*gathered).setNumber},
+	{"TIME:", (*gathered).setDateTime}, // ZyXEL: TIME: 11-21 12:17
 	{"DIVERTING NUMBER:", (*gathered).setDiverted},
 	{"FM:", (*gathered).setFromTo},
 	{"TO:", (*gathered).setCalled},

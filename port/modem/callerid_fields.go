@@ -84,6 +84,15 @@ func (id *gathered) setName(v string) {
 func (id *gathered) setDate(v string) { id.Date = stamp(v) }
 func (id *gathered) setTime(v string) { id.Time = stamp(v) }
 
+// setDateTime takes MM-DD hh:mm, or the time alone.
+func (id *gathered) setDateTime(v string) {
+	if date, clock, both := strings.Cut(stamp(v), " "); both {
+		id.Date, id.Time = date, strings.TrimSpace(clock)
+	} else {
+		id.Time = date
+	}
+}
+
 // setCalled takes the number that was dialled; two that differ are none.
 func (id *gathered) setCalled(v string) {
 	n, ok := phone(v)
