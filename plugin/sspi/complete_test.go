@@ -55,6 +55,11 @@ func TestAnotherCNonce(t *testing.T) {
 		c = c.next()
 		c.cnonce = "another"
 		s.must(alg, s.after(c), SEC_E_OK)
+		c = c.next()
+		c.cnonce = "a+++ATH0"
+		s.must(alg+", an escape", s.after(c), SEC_E_INVALID_TOKEN)
+		c.cnonce = "a++b"
+		s.must(alg+", no escape", s.after(c), SEC_E_OK)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sspi
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -171,6 +172,9 @@ func TestNegativeHTTP(t *testing.T) {
 		delete(d, "username")
 		d["username*"] = "iso-8859-1''alice"
 	}}
+	for _, cnonce := range []string{"+++ATH0", "x+++", "\xab\xab\xab", "\u00ab"} { // Authentication-Info would repeat it
+		cases["cnonce "+strconv.Quote(cnonce)] = signed(SEC_E_INVALID_TOKEN, func(c *client) { c.cnonce = cnonce })
+	}
 	cases["userhash"] = set(SEC_E_INVALID_TOKEN, "userhash", "true")
 	refuses(t, HTTP, cases)
 }

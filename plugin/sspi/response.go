@@ -154,8 +154,16 @@ func (r *Response) complete(mode Mode, ds Directives) error {
 		return errors.New("username is missing or empty")
 	case r.CNonce == "":
 		return errors.New("cnonce is empty")
+	case mode == HTTP && !echoable(r.CNonce):
+		return errors.New("cnonce is not ASCII, or contains +++")
 	}
 	return nil
+}
+
+// echoable says whether a cnonce, which Authentication-Info repeats to the client, is ASCII (RFC 7616, section 3.4) without what the client's
+// modem may take as its escape.
+func echoable(cnonce string) bool {
+	return strings.IndexFunc(cnonce, func(c rune) bool { return c >= utf8.RuneSelf }) < 0 && !strings.Contains(cnonce, "+++")
 }
 
 // mustQuote refuses a bare value.
