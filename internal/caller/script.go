@@ -140,7 +140,7 @@ func bounded(text string) string {
 }
 
 // Run does the steps on c. secret is what a `secret` without a text types; progress, which may be nil, is told each step before it is
-// done, never a secret. Errors: *ExpectError, ErrAborted, or why sending failed, with the step's line.
+// done, never a secret. Errors: *ExpectError, whose Got has the secrets that the far end echoed taken out, ErrAborted, or why sending failed, with the step's line.
 func (s Script) Run(ctx context.Context, c *Caller, secret []byte, progress func(step string)) error {
 	if progress == nil {
 		progress = func(string) {}
@@ -161,6 +161,9 @@ func (s Script) Run(ctx context.Context, c *Caller, secret []byte, progress func
 			progress("sending the secret")
 			err = c.SendRaw(append(step.secret(secret), '\r'))
 		}
+		if e := (*ExpectError)(nil); errors.As(err, &e) {
+			e.Got = s.hide(e.Got, string(secret))
+		}
 		if err != nil {
 			return fmt.Errorf("line %d of the script: %w", step.Line, err)
 		}
@@ -174,6 +177,50 @@ func (s Step) secret(given []byte) []byte {
 		return []byte(s.Text)
 	}
 	return append([]byte(nil), given...)
+}
+
+// hidden stands for a secret, and shortestCut is the least of one, in bytes, that is told from chance at an end of a text.
+const (
+	hidden      = "(secret)"
+	shortestCut = 3
+)
+
+// hide takes the secrets out of the end of what came.
+func (s Script) hide(got, secret string) string {
+	secrets := []string{secret}
+	for _, step := range s.Steps {
+		if step.Verb == Secret {
+			secrets = append(secrets, step.Text)
+		}
+	}
+	for _, secret := range secrets {
+		if secret != "" {
+			got = strings.ReplaceAll(got, secret, hidden)
+		}
+	}
+	for _, secret := range secrets {
+		got = hideCut(got, secret)
+	}
+	return got
+}
+
+// hideCut takes out of got what it has of a secret whose rest was cut off in front, or has not come yet.
+func hideCut(got, secret string) string {
+	if len(got) >= shortestCut && strings.Contains(secret, got) {
+		return hidden
+	}
+	for n := min(len(secret), len(got)); n >= shortestCut; n-- {
+		if strings.HasPrefix(got, secret[len(secret)-n:]) {
+			got = hidden + got[n:]
+			break
+		}
+	}
+	for n := min(len(secret), len(got)); n >= shortestCut; n-- {
+		if strings.HasSuffix(got, secret[:n]) {
+			return got[:len(got)-n] + hidden
+		}
+	}
+	return got
 }
 
 func (s Script) expect(ctx context.Context, c *Caller, text string) error {

@@ -68,6 +68,40 @@ func TestScriptRuns(t *testing.T) {
 	}
 }
 
+// TestScriptHidesEchoes: an error shows nothing of a secret that the far end has echoed, where it stands whole and where only a part of it
+// is among the last bytes, because they are the last, another text took the others, or the rest has not come.
+func TestScriptHidesEchoes(t *testing.T) {
+	const secret, typed = "wonder-land-7", "hush-hush"
+	pad := strings.Repeat("x", tailShown-4)
+	for name, c := range map[string]struct{ script, says, want string }{
+		"whole":             {"expect in", "what is wonder-land-7?\r\nor hush-hush?", `what is (secret)?\r\nor (secret)?`},
+		"cut in front":      {"expect in", "what is wonder-land-7" + pad, `(secret)` + pad},
+		"cut, the script's": {"expect in", "what is hush-hush" + pad, `(secret)` + pad},
+		"cut by an expect":  {"expect wonder\nexpect in", "wonder-land-7?", `(secret)?`},
+		"not yet whole":     {"expect in", "what is wonder-land", `what is (secret)`},
+		"the middle":        {"expect wonder\nexpect in", "wonder-land", `(secret)`},
+		"chance":            {"expect in", "7 o'clock w", `7 o'clock w`},
+		"nothing":           {"expect in", "", ``},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := ParseScript("x", []byte("timeout 1m\n"+c.script+"\nsecret "+typed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			near, far := net.Pipe()
+			go func() {
+				_, _ = io.WriteString(far, c.says)
+				_ = far.Close()
+			}()
+			var e *ExpectError
+			err = s.Run(t.Context(), New(near), []byte(secret), nil)
+			if !errors.As(err, &e) || e.Got != strings.ReplaceAll(c.want, `\r\n`, "\r\n") || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
 func TestScriptEnds(t *testing.T) {
 	run := func(t *testing.T, text, sent string) error {
 		s, err := ParseScript("x", []byte(text))

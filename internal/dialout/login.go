@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"rashost/internal/caller"
@@ -68,36 +66,10 @@ func (c *Call) loginByScript(ctx context.Context, conn *connection) error {
 		}
 	}
 	if err := script.Run(ctx, caller.New(singly{conn}), c.Login.Secret, c.Progress); err != nil {
-		return &maskedError{err, mask(err.Error(), script, c.Login.Secret)}
+		return err
 	}
 	c.Progress("logged in")
 	return nil
-}
-
-// maskedError is an error whose text could show a secret, because the far end may have echoed it.
-type maskedError struct {
-	err  error
-	text string
-}
-
-func (e *maskedError) Error() string { return e.text }
-func (e *maskedError) Unwrap() error { return e.err }
-
-// mask takes the secrets of a script out of a text that quotes what came.
-func mask(text string, script *caller.Script, secret []byte) string {
-	secrets := []string{string(secret)}
-	for _, s := range script.Steps {
-		if s.Verb == caller.Secret {
-			secrets = append(secrets, s.Text)
-		}
-	}
-	for _, s := range secrets {
-		quoted := strings.Trim(strconv.QuoteToASCII(s), `"`)
-		if s != "" {
-			text = strings.ReplaceAll(text, quoted, "(secret)")
-		}
-	}
-	return text
 }
 
 // singly reads one byte at a time.
