@@ -66,7 +66,7 @@ func newCallCommand(a *app) *cobra.Command {
 	flags.BoolVar(&f.allowPlain, "allow-plain", false, "allow the mechanism PLAIN, which tells the far end the secret itself")
 	flags.StringVar(&f.secretFile, "secret-file", "", "read the secret from the first line of this file")
 	flags.IntVar(&f.secretFD, "secret-fd", -1, "read the secret from the first line of this open file descriptor")
-	flags.DurationVar(&f.timeout, "timeout", time.Minute, "how long dialling may take, and then how long the login may")
+	flags.DurationVar(&f.timeout, "timeout", time.Minute, "how long reading the secret may take, then dialling, and then the login")
 	flags.IntVar(&f.redial, "redial", 0, "dial again so many times when nobody answers")
 	flags.DurationVar(&f.redialAfter, "redial-after", 10*time.Second, "the pause before that")
 	flags.StringVar(&f.then, "then", "", "terminal, or exit: leave the line open")

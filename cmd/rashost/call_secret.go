@@ -38,28 +38,63 @@ func (a *app) checkSecretFlags(f *callFlags) error {
 
 // callSecret reads the secret from where the flags say, or asks for it on the terminal. It is the caller's to wipe.
 func (a *app) callSecret(ctx context.Context, f *callFlags) ([]byte, error) {
-	var file *os.File
+	where := "--secret-file"
+	open := func() (*os.File, error) {
+		file, err := os.Open(f.secretFile)
+		if err == nil {
+			a.warnReadable(file, "the file holds a secret")
+		}
+		return file, err
+	}
 	switch {
 	case f.given("secret-fd"):
-		if _, err := unix.FcntlInt(uintptr(f.secretFD), unix.F_GETFD, 0); err != nil {
-			return nil, usageError(fmt.Errorf("--secret-fd %d: it is not open: %w", f.secretFD, err))
+		where = fmt.Sprintf("--secret-fd %d", f.secretFD)
+		if !inherited(f.secretFD) {
+			return nil, usageError(fmt.Errorf("%s: it was not open when rashost was started", where))
 		}
-		file = os.NewFile(uintptr(f.secretFD), fmt.Sprintf("file descriptor %d", f.secretFD))
-	case f.secretFile != "":
-		var err error
-		if file, err = os.Open(f.secretFile); err != nil {
-			return nil, usageError(fmt.Errorf("--secret-file: %w", err))
-		}
-		a.warnReadable(file, "the file holds a secret")
-	default:
+		open = func() (*os.File, error) { return os.NewFile(uintptr(f.secretFD), where), nil }
+	case f.secretFile == "":
 		return a.askCallSecret(ctx, "Password: ")
 	}
-	defer file.Close() // a COMMAND must not inherit it
-	secret, err := firstLine(file)
-	if err != nil {
-		return nil, usageError(fmt.Errorf("the secret in %s: %w", file.Name(), err))
+	type result struct {
+		secret []byte
+		err    error
 	}
-	return secret, nil
+	read := make(chan result, 1)
+	go func() {
+		secret, err := readCallSecret(open)
+		read <- result{secret, err}
+	}()
+	ctx, cancel := context.WithTimeoutCause(ctx, f.timeout, fmt.Errorf("the secret did not come within %v", f.timeout))
+	defer cancel()
+	var r result
+	select {
+	case r = <-read:
+	case <-ctx.Done(): // a pipe to which nobody writes: what reads it goes with this program
+		if r.err = context.Cause(ctx); !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return nil, r.err
+		}
+	}
+	if r.err != nil {
+		return nil, usageError(fmt.Errorf("%s: %w", where, r.err))
+	}
+	return r.secret, nil
+}
+
+// inherited says whether a descriptor came with the program's start: what the program has opened since, the runtime too, is closed by exec.
+func inherited(fd int) bool {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	return err == nil && flags&unix.FD_CLOEXEC == 0
+}
+
+// readCallSecret reads the secret from a file, and closes it: a COMMAND must not inherit it. Either may take as long as whoever writes.
+func readCallSecret(open func() (*os.File, error)) ([]byte, error) {
+	file, err := open()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return firstLine(file)
 }
 
 // firstLine reads a line without its end.

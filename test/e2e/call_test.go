@@ -380,6 +380,8 @@ func TestCallUsage(t *testing.T) {
 		{"only one of them", append(sasl, "--secret-file", r.secret, "--secret-fd", "3")},
 		{"--secret-fd 1", append(sasl, "--secret-fd", "1")},
 		{"not open", append(sasl, "--secret-fd", "77")},
+		{"not open", append(sasl, "--secret-fd", "3")}, // the runtime's own by then
+		{"not open", append(sasl, "--secret-fd", "4")},
 		{"no such file", append(sasl, "--secret-file", filepath.Join(r.dir, "nothing"))},
 		{"first line is empty", append(sasl, "--secret-file", empty)},
 		{"no such file", []string{tty, "--script", filepath.Join(r.dir, "nothing"), "--then", "exit"}},
