@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -229,19 +230,39 @@ func keepReport(state string, r doctor.Report) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	path = filepath.Join(dir, r.Line+"-"+r.At.Format("20060102-150405")+".json")
-	if err := os.WriteFile(path, append([]byte(safeJSON(data)), '\n'), 0o600); err != nil {
+	if path, err = writeReport(filepath.Join(dir, r.Line+"-"+r.At.Format("20060102-150405")), append([]byte(safeJSON(data)), '\n')); err != nil {
 		return "", fmt.Errorf("the report could not be kept: %w", err)
 	}
-	all, err := filepath.Glob(filepath.Join(dir, r.Line+"-????????-??????.json"))
-	if err != nil {
-		return path, err
+	var all []string
+	for _, form := range []string{"-????????-??????.json", "-????????-??????-[2-9].json"} {
+		some, err := filepath.Glob(filepath.Join(dir, r.Line+form))
+		if err != nil {
+			return path, err
+		}
+		all = append(all, some...)
 	}
-	slices.Sort(all)
+	slices.SortFunc(all, func(a, b string) int { return strings.Compare(strings.TrimSuffix(a, ".json"), strings.TrimSuffix(b, ".json")) })
 	for _, old := range all[:max(0, len(all)-keptReports)] {
 		_ = os.Remove(old) // the next report tries again
 	}
 	return path, nil
+}
+
+// writeReport writes NAME.json, or NAME-2.json and so on where a report of the same second is there already.
+func writeReport(name string, data []byte) (path string, err error) {
+	path = name + ".json"
+	var f *os.File
+	for n := 2; n <= 10; n++ {
+		if f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); !errors.Is(err, fs.ErrExist) {
+			break
+		}
+		path = fmt.Sprintf("%s-%d.json", name, n)
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(data)
+	return f.Name(), errors.Join(err, f.Close())
 }
 
 // chainOf are the steps of a record that a finding shows.

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"rashost/internal/config"
 	"rashost/internal/doctor"
@@ -46,6 +47,35 @@ func TestDoctor(t *testing.T) {
 	var kept doctor.Report
 	if err := json.Unmarshal(data, &kept); err != nil || kept.Line != "modem1" || kept.Verdict != doctor.Good || len(kept.Findings) < 15 {
 		t.Errorf("%+v, %v", kept, err)
+	}
+}
+
+// TestDoctorKeepsEveryReport: two runs in one second keep two reports, the newest are those that stay, and none is overwritten.
+func TestDoctorKeepsEveryReport(t *testing.T) {
+	state := t.TempDir()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	keep := func(n int, at time.Time) string {
+		t.Helper()
+		path, err := keepReport(state, doctor.Report{Line: "modem1", At: at, Summary: fmt.Sprint("report ", n)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err := os.ReadFile(path); err != nil || !strings.Contains(string(data), fmt.Sprintf(`"report %d"`, n)) {
+			t.Errorf("%s: %s, %v", path, data, err)
+		}
+		return filepath.Base(path)
+	}
+	for n, want := range []string{"modem1-20260102-030405.json", "modem1-20260102-030405-2.json", "modem1-20260102-030405-3.json"} {
+		if got := keep(n, at); got != want {
+			t.Errorf("the name is %s, want %s", got, want)
+		}
+	}
+	for n := range keptReports - 1 {
+		keep(n, at.Add(time.Duration(n+1)*time.Second))
+	}
+	left, err := filepath.Glob(filepath.Join(state, "doctor", "modem1-20260102-030405*"))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "modem1-20260102-030405-3.json" {
+		t.Errorf("of the oldest second %v is left, %v", left, err)
 	}
 }
 
