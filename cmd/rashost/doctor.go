@@ -241,7 +241,9 @@ func keepReport(state string, r doctor.Report) (path string, err error) {
 		}
 		all = append(all, some...)
 	}
-	slices.SortFunc(all, func(a, b string) int { return strings.Compare(strings.TrimSuffix(a, ".json"), strings.TrimSuffix(b, ".json")) })
+	slices.SortFunc(all, func(a, b string) int {
+		return strings.Compare(strings.TrimSuffix(a, ".json"), strings.TrimSuffix(b, ".json"))
+	})
 	for _, old := range all[:max(0, len(all)-keptReports)] {
 		_ = os.Remove(old) // the next report tries again
 	}
