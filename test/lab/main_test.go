@@ -81,7 +81,7 @@ type job struct {
 	run   func(t *testing.T, d *daemon)
 }
 
-// runJobs starts the daemon and runs the jobs at the same time: each has lines of its own.
+// runJobs starts the daemon, waits until all lines listen, and runs the jobs at the same time: each has lines of its own.
 func runJobs(t *testing.T, m *Machine, jobs []job) {
 	t.Helper()
 	lines := ""
@@ -89,6 +89,11 @@ func runJobs(t *testing.T, m *Machine, jobs []job) {
 		lines += j.lines
 	}
 	d := serve(t, m, lines)
+	reply, err := d.tryLines()
+	must(t, err)
+	for _, l := range reply.Lines {
+		d.wantState(l.Name, "listening")
+	}
 	for _, j := range jobs {
 		t.Run(j.name, func(t *testing.T) {
 			t.Parallel()
