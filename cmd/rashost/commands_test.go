@@ -320,7 +320,7 @@ func TestJSONDocumentation(t *testing.T) {
 		"plugin": admin.PluginView{}, "event": admin.Event{}, "user": userView{}, "arm": admin.ArmView{}, "try": tryResult{}, "fault": tryFault{},
 		"report": doctor.Report{}, "finding": doctor.Finding{}, "devices": devicesReply{}, "device": deviceView{},
 		"probe": probeReply{}, "probe answer": port.Answer{}, "heard": heardView{}, "caller": callerView{},
-		"lint": lintReply{}, "lint command": lintCommand{}, "lint finding": lintFinding{}, "lint trap": lintTrap{},
+		"lint": lintReply{}, "lint command": lintCommand{}, "lint finding": lintFinding{}, "lint trap": lintTrap{}, "lint fact": lintFact{},
 	} {
 		var fields []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
