@@ -85,7 +85,12 @@ func (l *line) ask(ctx context.Context, r request) error {
 	case err := <-r.reply:
 		return err
 	case <-l.done:
-		return ErrStopped
+		select {
+		case err := <-r.reply: // it was taken before the end
+			return err
+		default:
+			return ErrStopped
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
