@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"rashost/hardware"
@@ -227,5 +228,15 @@ func (a *app) callThen(c *dialout.Call, f *callFlags) error {
 		return errors.New("--secret-fd 0: standard input is your terminal")
 	}
 	c.Then = then
+	c.Group = !onStdin && !hasTerminal()
 	return nil
+}
+
+// hasTerminal says whether there is a controlling terminal, whose job control a process group of its own would put a COMMAND in the back of.
+func hasTerminal() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err == nil {
+		_ = tty.Close()
+	}
+	return err == nil
 }

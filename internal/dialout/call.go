@@ -28,6 +28,10 @@ type Call struct {
 	// Then is what happens afterwards. Command is for that case: the program and its arguments.
 	Then    Then
 	Command []string
+	// Group gives the command a process group of its own, so that whatever ends it ends its children too. It is not for a caller with a
+	// controlling terminal, which tells by the group who is in front, nor for one on a line that somebody else has opened, who may signal
+	// the group that they started.
+	Group bool
 	// Stdin and Stdout are the person's terminal, for Terminal. Stderr is the command's.
 	Stdin, Stdout *os.File
 	Stderr        io.Writer

@@ -26,6 +26,10 @@ func (c *Call) command(ctx context.Context, conn *connection) (int, error) {
 	defer end()
 	cmd := exec.CommandContext(running, c.Command[0], c.Command[1:]...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	if c.Group {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	}
 	cmd.WaitDelay = commandKill
 	cmd.Stderr = c.Stderr
 	p, err := startPiped(cmd)
@@ -53,6 +57,9 @@ func (c *Call) command(ctx context.Context, conn *connection) (int, error) {
 	}()
 
 	exitErr := c.awaitCommand(line, p.exited, end)
+	if c.Group && running.Err() != nil {
+		endGroup(cmd.Process.Pid)
+	}
 	p.lastWords()
 	select {
 	case <-line.Done():
@@ -89,6 +96,16 @@ func (c *Call) awaitCommand(line context.Context, exited <-chan error, end func(
 	}
 	end()
 	return <-exited
+}
+
+// endGroup ends what SIGTERM has left of a process group whose leader has ended.
+func endGroup(id int) {
+	for deadline := time.Now().Add(commandKill); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) { // orphans are no children to wait for
+		if syscall.Kill(-id, 0) != nil {
+			return
+		}
+	}
+	_ = syscall.Kill(-id, syscall.SIGKILL)
 }
 
 // exitStatus is what a shell would say of the command.

@@ -2,6 +2,7 @@ package dialout
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -137,6 +138,62 @@ func TestCommandInterrupted(t *testing.T) {
 	if fake.Far().State().Open {
 		t.Error("the line is still open")
 	}
+}
+
+// TestCommandEndsWithChildren: in a group of its own a command is ended with its children, those too that heed no SIGTERM. Otherwise it is in
+// the caller's group. One that ends by itself leaves its children alone.
+func TestCommandEndsWithChildren(t *testing.T) {
+	const child = `sleep 1000 <&- >&- 2>&- & echo $!; `
+	for name, c := range map[string]struct {
+		command           string
+		group, end, stays bool
+	}{
+		"its child":           {child + "exec sleep 1000", true, true, false},
+		"a stubborn child":    {"trap '' TERM; " + child + "trap - TERM; exec sleep 1000", true, true, false},
+		"no group":            {child + "exec sleep 1000", false, true, true},
+		"it ends by itself":   {child, true, false, true},
+		"by itself, no group": {child, false, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := contextWithCause(t)
+			fake := port.NewFake("fake", port.FakeOptions{})
+			call, said := onDevice(fake)
+			call.Command, call.Group = []string{"sh", "-c", c.command}, c.group
+			var pid, group int
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				if _, err := fmt.Fscanln(fake.Far(), &pid); err == nil {
+					group, _ = unix.Getpgid(pid)
+				}
+				if c.end {
+					cancel(errors.New("the end"))
+				}
+			}()
+			_, err := call.Run(ctx)
+			<-read
+			if pid == 0 || (err != nil) != c.end {
+				t.Fatalf("child %d, %v\n%s", pid, err, said)
+			}
+			defer func() { _ = unix.Kill(pid, unix.SIGKILL) }()
+			if own := group != unix.Getpgrp(); own != c.group {
+				t.Errorf("a group of its own: %v", own)
+			}
+			for deadline := time.Now().Add(patience); !c.stays && alive(pid) && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			}
+			if stays := alive(pid); stays != c.stays {
+				t.Errorf("the child is alive: %v", stays)
+			}
+		})
+	}
+}
+
+// alive says whether a process is there that has not ended.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
 // TestStandardInput: a line on descriptors of others gives up no byte too many, obeys deadlines, and stays as it was.
