@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -99,6 +100,43 @@ func TestCallTerminal(t *testing.T) {
 	p.raw([]byte{3}) // Ctrl-C is the far end's, whose service it ends
 	p.expect("the line was hung up")
 	p.wantExit(0)
+}
+
+// A COMMAND is in front on its terminal, and in the group of whoever opened its line; otherwise it has a group of its own.
+func TestCallCommandGroup(t *testing.T) {
+	t.Parallel()
+	r := newCallRig(t, newConf())
+	command := []string{"-q", "--", "sh", "-c", "exec cat /proc/self/stat >&2"}
+	group := func(said string) int {
+		_, stat, _ := strings.Cut(said, "(cat) ")
+		var state string
+		var parent, group int
+		_, err := fmt.Sscan(stat, &state, &parent, &group)
+		must(t, err)
+		return group
+	}
+	_, path := playedEnd(t)
+	p := r.atTerminal(append([]string{path}, command...)...)
+	p.expect("(cat) ")
+	p.wantExit(0)
+	if got := group(p.Transcript()); got != p.cmd.Process.Pid {
+		t.Errorf("at a terminal: group %d, want the caller's %d", got, p.cmd.Process.Pid)
+	}
+	_, path = playedEnd(t)
+	for device, own := range map[string]bool{path: true, "-": false} {
+		cmd := exec.Command(binary, append([]string{"call", device}, command...)...)
+		cmd.Env, cmd.SysProcAttr = quickRace(), &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+		if device == "-" {
+			cmd.Stdin = openRaw(t, path)
+			cmd.Stdout = cmd.Stdin.(*os.File)
+		}
+		var said strings.Builder
+		cmd.Stderr = &said
+		must(t, cmd.Run())
+		if got := group(said.String()) != cmd.Process.Pid; got != own {
+			t.Errorf("%s without a terminal: a group of its own: %v\n%s", device, got, &said)
+		}
+	}
 }
 
 // With SASL and without a flag for the secret, over a virtual modem; the host ends the session.
