@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 )
@@ -83,7 +84,7 @@ func builtin(name string) (Profile, error) {
 	file := "modems/" + name + ".yaml"
 	data, err := modems.ReadFile(file)
 	if err != nil {
-		return Profile{}, fmt.Errorf("no modem profile %q: there are %s, or give the path of a YAML file", name, strings.Join(Names(), ", "))
+		return Profile{}, fmt.Errorf("no modem profile %.64q: there are %s, or give the path of a YAML file", name, strings.Join(Names(), ", "))
 	}
 	p, err := Parse(data, file)
 	if err == nil && p.Name != name {
@@ -106,16 +107,21 @@ func Names() []string {
 }
 
 // Parse reads one profile, starting from Defaults; an answer and a hangup that it leaves out are known from V.250. Unknown and duplicate keys, a second document, and commands without a source are
-// errors; each names filename and line, all of them are joined. Faults of the rules between values are of type Fault.
+// errors; each names filename and line, all of them are joined. Faults of the rules between values are of type Fault. With an error comes what
+// could be read, for those who look for more faults.
 func Parse(data []byte, filename string) (Profile, error) {
 	p := Defaults()
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
+	var shape error
 	if err := dec.Decode(&p); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the file is empty")
 		}
-		return Profile{}, place(filename, err)
+		shape = place(filename, err)
+		if _, ok := errors.AsType[*yaml.TypeError](err); !ok {
+			return Profile{}, shape
+		}
 	}
 	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return Profile{}, fmt.Errorf("%s: only one YAML document is allowed", filename)
@@ -125,6 +131,9 @@ func Parse(data []byte, filename string) (Profile, error) {
 		return Profile{}, place(filename, err)
 	}
 	c := checker{file: filename, root: root.Content[0]}
+	if c.root.Kind != yaml.MappingNode {
+		return Profile{}, shape
+	}
 	if !c.has("answer") {
 		p.Answer.Source = "ITU-T V.250, 6.3.5"
 	}
@@ -132,10 +141,7 @@ func Parse(data []byte, filename string) (Profile, error) {
 		p.Hangup.Source = "ITU-T V.250, 6.3.6, and the customary escape of Hayes"
 	}
 	c.profile(&p)
-	if err := errors.Join(c.faults...); err != nil {
-		return Profile{}, err
-	}
-	return p, nil
+	return p, errors.Join(shape, errors.Join(c.faults...))
 }
 
 var (
@@ -197,6 +203,12 @@ func (c *checker) profile(p *Profile) {
 		}
 		return
 	}
+	c.atMost("command_delay", "", p.CommandDelay, maxPause)
+	c.atMost("command_timeout", "", p.CommandTimeout, maxCommand)
+	c.atMost("reset", "delay", p.Reset.Delay, maxPause)
+	c.atMost("hangup", "dtr_time", p.Hangup.DTRTime, maxPause)
+	c.atMost("hangup", "guard", p.Hangup.Guard, maxPause)
+	c.atMost("answer", "timeout", p.Answer.Timeout, maxAnswer)
 	c.single("off_hook", p.OffHook)
 	c.single("distinctive_ring", p.DistinctiveRing)
 	c.steps("init", p.Init)
@@ -280,10 +292,25 @@ func (c *checker) step(key string, s Step) {
 	if !s.Raw {
 		c.plain(key, s.Send)
 	}
+	c.atMost(key, "delay_after", s.DelayAfter, maxPause)
+	c.atMost(key, "timeout", s.Timeout, maxCommand)
 	if s.NoReply && s.Expect != "" {
 		c.fault(key, "%q: no_reply and expect exclude each other", s.Send)
 	}
 	c.known(key, s.Send, s.Source, s.Unverified)
+}
+
+// The longest times of a profile: a set-up has a minute for all its commands.
+const (
+	maxPause   = Duration(30 * time.Second)
+	maxCommand = Duration(time.Minute)
+	maxAnswer  = Duration(10 * time.Minute)
+)
+
+func (c *checker) atMost(key, part string, d, most Duration) {
+	if d > most {
+		c.fault(key, "%s is too long: at most %s is allowed", strings.TrimSpace(part+" "+d.String()), most)
+	}
 }
 
 // known demands that a command says where it is known from.
@@ -311,19 +338,27 @@ func (c *checker) has(key string) bool {
 	return false
 }
 
-// fault notes a fault at a path such as hangup or init[2]: at its value, or at the document when it is absent.
+// fault notes a fault at a path such as hangup or init[2].
 func (c *checker) fault(path, format string, args ...any) {
-	f := Fault{File: c.file, Line: c.root.Line, Column: c.root.Column, Path: path, Text: fmt.Sprintf(format, args...)}
+	c.faults = append(c.faults, placed(c.file, c.root, path, fmt.Sprintf(format, args...)))
+}
+
+// placed is a fault at the value of a path, or at the document when it is absent.
+func placed(file string, root *yaml.Node, path, text string) Fault {
+	f := Fault{File: file, Line: root.Line, Column: root.Column, Path: path, Text: text}
 	key, index, listed := strings.Cut(strings.TrimSuffix(path, "]"), "[")
-	for i := 0; i+1 < len(c.root.Content); i += 2 {
-		if c.root.Content[i].Value != key {
+	if top, _, deeper := strings.Cut(key, "."); deeper {
+		key, listed = top, false
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value != key {
 			continue
 		}
-		n := c.root.Content[i]
-		if at, err := strconv.Atoi(index); listed && err == nil && at < len(c.root.Content[i+1].Content) {
-			n = c.root.Content[i+1].Content[at]
+		n := root.Content[i]
+		if at, err := strconv.Atoi(index); listed && err == nil && at < len(root.Content[i+1].Content) {
+			n = root.Content[i+1].Content[at]
 		}
 		f.Line, f.Column = n.Line, n.Column
 	}
-	c.faults = append(c.faults, f)
+	return f
 }

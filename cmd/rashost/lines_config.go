@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"rashost/hardware"
@@ -24,6 +19,7 @@ import (
 func lineConfigs(h *house) ([]port.LineConfig, error) {
 	profiles, err := newProfiles(h.config)
 	faults := []error{err}
+	h.warnings = append(h.warnings, profiles.remarks...)
 	auto, err := profiles.modems()
 	faults = append(faults, err)
 	cfgs := make([]port.LineConfig, 0, len(h.config.Lines))
@@ -32,6 +28,9 @@ func lineConfigs(h *house) ([]port.LineConfig, error) {
 		if err != nil {
 			faults = append(faults, h.config.Fault(fmt.Sprintf("lines[%d].modem", i), err.Error(), err))
 			continue
+		}
+		if profile != nil && profile.Name == "" {
+			continue // faulty
 		}
 		faults = append(faults, lineFaults(h.config, i, profile))
 		h.warnings = append(h.warnings, lineRemarks(h.config, i, profile)...)
@@ -181,103 +180,4 @@ func fromAuto(word string) string {
 		return ""
 	}
 	return word
-}
-
-// profiles finds modem profiles by name: those of the configuration's folder first, then the built-in ones. A faulty one is there as an
-// empty one, since its own faults say enough.
-type profiles struct{ own map[string]*hardware.Profile }
-
-func newProfiles(c *config.Config) (profiles, error) {
-	p := profiles{own: map[string]*hardware.Profile{}}
-	if c.Profiles == "" {
-		return p, nil
-	}
-	files, err := filepath.Glob(filepath.Join(c.Resolve(c.Profiles), "*.yaml"))
-	if err != nil {
-		return p, c.Fault("profiles", err.Error(), err)
-	}
-	var faults []error
-	for _, file := range files {
-		data, err := readProfile(file)
-		if err != nil {
-			err = c.Fault("profiles", err.Error(), err)
-		}
-		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
-		p.own[name] = &hardware.Profile{}
-		if err == nil {
-			*p.own[name], err = parseProfile(file, name, data)
-		}
-		if err != nil {
-			faults = append(faults, err)
-		}
-	}
-	return p, errors.Join(faults...)
-}
-
-// parseProfile finds what is wrong with the shape of a profile, which package config can say best, then what is wrong with its rules.
-func parseProfile(file, name string, data []byte) (hardware.Profile, error) {
-	if faults := config.Shape(file, data, hardware.Profile{}); len(faults) > 0 {
-		return hardware.Profile{}, faults
-	}
-	profile, err := hardware.Parse(data, file)
-	if err == nil && profile.Name != name {
-		before, _, _ := bytes.Cut(append([]byte("\n"), data...), []byte("\nname:"))
-		err = hardware.Fault{File: file, Line: bytes.Count(before, []byte("\n")) + 1, Column: 1, Path: "name",
-			Text: fmt.Sprintf("%q does not fit the file: give %s, or rename the file", profile.Name, name)}
-	}
-	return profile, profileFaults(err)
-}
-
-// maxProfile is the largest modem profile, in bytes.
-const maxProfile = 1 << 20
-
-// readProfile reads a regular file; what is none could keep us waiting.
-func readProfile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > maxProfile {
-		return nil, fmt.Errorf("%s: must be a regular file of at most %d bytes", path, maxProfile)
-	}
-	return io.ReadAll(io.LimitReader(f, maxProfile))
-}
-
-// modems are the profiles that a modem can turn out to have, the folder's own in place of built-in ones of the same name.
-func (p profiles) modems() ([]hardware.Profile, error) {
-	all, err := hardware.Builtin()
-	if err != nil {
-		return nil, err
-	}
-	all = slices.DeleteFunc(all, func(b hardware.Profile) bool { return b.Direct || p.own[b.Name] != nil })
-	for _, own := range p.own {
-		if own.Name != "" && !own.Direct {
-			all = append(all, *own)
-		}
-	}
-	slices.SortFunc(all, func(a, b hardware.Profile) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
-}
-
-// find returns the profile of a line's `modem`; nil for "none". For "auto" it is the one that counts until the modem has said what it is.
-func (p profiles) find(name string) (*hardware.Profile, error) {
-	if name == "auto" {
-		name = hardware.Fallback
-	}
-	if own := p.own[name]; own != nil {
-		return own, nil
-	}
-	if name == "none" {
-		return nil, nil
-	}
-	profile, err := hardware.Load(name)
-	if err != nil {
-		return nil, err
-	}
-	return &profile, nil
 }

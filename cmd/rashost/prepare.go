@@ -30,7 +30,12 @@ func prepare(c *config.Config, previous *house, table map[string]plugin.Factory,
 // faults of the file itself have caused is left out.
 func collect(c *config.Config, found config.Faults, later ...error) config.Faults {
 	here, elsewhere := slices.Clone(found), config.Faults(nil)
+	said := map[string]bool{}
 	for _, err := range joined(errors.Join(later...)) {
+		if said[err.Error()] {
+			continue // two lines with one faulty profile
+		}
+		said[err.Error()] = true
 		f, ok := errors.AsType[config.Fault](err)
 		switch {
 		case !ok:
@@ -107,11 +112,16 @@ func profileFaults(err error) error {
 	var faults []error
 	for _, e := range joined(err) {
 		if f, ok := errors.AsType[hardware.Fault](e); ok {
-			e = config.Fault{File: f.File, Line: f.Line, Column: f.Column, Path: f.Path, Text: f.Text}
+			e = configFault(f)
 		}
 		faults = append(faults, e)
 	}
 	return errors.Join(faults...)
+}
+
+// configFault is a fault of a modem profile as one of the configuration.
+func configFault(f hardware.Fault) config.Fault {
+	return config.Fault{File: f.File, Line: f.Line, Column: f.Column, Path: f.Path, Text: f.Text}
 }
 
 // needed tells whether the host can't start without the dialog: a line uses it and does not say `on_load_error: disable`.

@@ -1,0 +1,49 @@
+package hardware
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// forbidden are the rules of lint that no profile may break: the host would dial, leave the answering to the modem, or wear out the
+// modem's store, at every set-up.
+var forbidden = []string{"acts", "auto-answer", "stored"}
+
+// Remarks are what lint finds at fault in a profile, with places: faults where it may not be used, warnings where the operator may know
+// better. data and filename are what Parse was given, p what it returned.
+func (d *Dictionary) Remarks(p *Profile, data []byte, filename string) (faults, warnings []Fault) {
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil || len(root.Content) == 0 {
+		return nil, nil
+	}
+	at := func(key, text string) Fault { return placed(filename, root.Content[0], key, text) }
+	lint := d.LintProfile(p)
+	for _, e := range lint.Commands {
+		for _, f := range e.Findings {
+			text := fmt.Sprintf("%.80q: %s", e.Command, f.Text)
+			switch {
+			case slices.Contains(forbidden, f.Rule):
+				faults = append(faults, at(e.Key, text))
+			case f.Severity == SeverityFault:
+				warnings = append(warnings, at(e.Key, text))
+			}
+		}
+	}
+	var missing []string
+	for _, f := range lint.Missing {
+		name, _, plain := strings.Cut(f.Text, " is missing: ")
+		switch {
+		case f.Severity == SeverityFault && plain:
+			missing = append(missing, name)
+		case f.Severity == SeverityFault:
+			warnings = append(warnings, at("", f.Text))
+		}
+	}
+	if len(missing) > 0 {
+		warnings = append(warnings, at("init", "does not set "+strings.Join(missing, ", ")+": `rashost modem lint` says what for"))
+	}
+	return faults, warnings
+}
