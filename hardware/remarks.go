@@ -12,6 +12,21 @@ import (
 // modem's store, at every set-up.
 var forbidden = []string{"acts", "auto-answer", "stored"}
 
+// raw are the commands in what a set-up sends as it stands.
+func (d *Dictionary) raw(p *Profile) (all []Explained) {
+	for i, s := range p.Init {
+		at := strings.Index(strings.ToUpper(s.Send), "AT")
+		if !s.Raw || at < 0 {
+			continue
+		}
+		for _, e := range d.LintString(p.Dialect, s.Send[at:]).Commands {
+			e.Key = fmt.Sprintf("init[%d]", i)
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
 // Remarks are what lint finds at fault in a profile, with places: faults where it may not be used, warnings where the operator may know
 // better. data and filename are what Parse was given, p what it returned.
 func (d *Dictionary) Remarks(p *Profile, data []byte, filename string) (faults, warnings []Fault) {
@@ -21,6 +36,7 @@ func (d *Dictionary) Remarks(p *Profile, data []byte, filename string) (faults, 
 	}
 	at := func(key, text string) Fault { return placed(filename, root.Content[0], key, text) }
 	lint := d.LintProfile(p)
+	lint.Commands = append(lint.Commands, d.raw(p)...)
 	for _, e := range lint.Commands {
 		for _, f := range e.Findings {
 			text := fmt.Sprintf("%.80q: %s", e.Command, f.Text)

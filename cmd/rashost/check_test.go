@@ -133,3 +133,32 @@ func TestCheckWarnsOfPluginsThatNobodyNeeds(t *testing.T) {
 		t.Errorf("got %s", errs)
 	}
 }
+
+// TestCheckSaysEveryFaultOfAProfile: those of its keys, its rules and its commands at once, each of them once, however many lines use it.
+func TestCheckSaysEveryFaultOfAProfile(t *testing.T) {
+	b := newBench(t)
+	check := func(code int, profile string) string {
+		t.Helper()
+		text := "profiles: modems\n" + strings.Replace(commandsConfig, `[{name: modem1, device: "sim:a",`,
+			`[{name: modem2, device: "sim:b", modem: own, carrier: required, dialog: staff, service: shell}, {name: modem1, modem: own, carrier: required, device: "sim:a",`, 1)
+		for file, data := range map[string]string{"config.yaml": text, "users.yaml": "version: 1\nusers: []\n", "modems/own.yaml": profile} {
+			_ = os.Mkdir(filepath.Join(b.dir, "modems"), 0o700)
+			if err := os.WriteFile(filepath.Join(b.dir, file), []byte(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, errs := b.run(code, "check")
+		return errs
+	}
+	errs := check(2, "name: own\nfoo: 1\ninit:\n  - {send: ATD5551234, source: s}\n  - {send: ATE0}\n  - {send: ATS0=1, source: s, delay_after: 20h}\n")
+	wantText(t, errs, "own.yaml:2:1: foo: is not a key here", `own.yaml:4:5: init[0]: "D5551234": it begins a call`, `own.yaml:5:5: init[1]: "ATE0": give its source`,
+		`own.yaml:6:5: init[2]: "S0=1": the modem answers by itself`, "own.yaml:6:5: init[2]: delay_after 20h0m0s is too long")
+	if n := strings.Count(errs, "\n"); n != 5 {
+		t.Errorf("%d lines:\n%s", n, errs)
+	}
+	errs = check(0, "name: own\ninit:\n  - {send: ATE0, source: s}\n  - {send: ATQ1, source: s}\n")
+	wantText(t, errs, `warning: `, `own.yaml:4:5: init[1]: "Q1": the host waits in vain`, "init: does not set V1, Q0, &C1, S0=0, S2=255, &D2")
+	if n := strings.Count(errs, "\n"); n != 2 {
+		t.Errorf("%d lines:\n%s", n, errs)
+	}
+}

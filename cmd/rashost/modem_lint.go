@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -146,14 +147,32 @@ func (l *modemLint) profile(name string) (*hardware.Profile, error) {
 		return own, err
 	}
 	p, err := hardware.Load(name)
-	if err != nil {
+	switch {
+	case err == nil:
+		return &p, nil
+	case strings.TrimSpace(name) == "":
+		return nil, usageError(errors.New("nothing to explain: give the name of a profile, or an init string, which begins with AT"))
+	case strings.HasPrefix(name, "+++"):
+		return nil, usageError(fmt.Errorf("%.64q begins with the escape, which belongs to no set-up: give what follows it, beginning with AT", name))
+	case strings.Trim(name, nameLetters) != "":
+		return nil, usageError(fmt.Errorf("%.64q is neither the name of a profile (small letters, digits and dashes, or a path that ends in .yaml) nor "+
+			"an init string, which begins with AT; with --family it need not", name))
+	default:
 		return nil, usageError(fmt.Errorf("%w; an init string begins with AT", err))
 	}
-	return &p, nil
 }
+
+// nameLetters are those of a profile's name.
+const nameLetters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+// maxPath is the longest path that Linux takes.
+const maxPath = 4096
 
 // own returns the profile of the configuration's folder, nil where there is none. A file is checked as `rashost check` does.
 func (l *modemLint) own(name string) (*hardware.Profile, error) {
+	if len(name) > maxPath || strings.ContainsRune(name, 0) {
+		return nil, usageError(fmt.Errorf("%.64q... is no path, name or string that could be explained: it has %d bytes", name, len(name)))
+	}
 	if strings.HasSuffix(name, ".yaml") {
 		data, err := readProfile(name)
 		if err != nil {
@@ -190,7 +209,7 @@ func (l *modemLint) dialect(dict *hardware.Dictionary, of string) (string, error
 	}
 	p, err := l.profile(l.family)
 	if err != nil {
-		return "", usageError(fmt.Errorf("--family %s: there is no such profile, and the dialects are %s", l.family, strings.Join(dict.Dialects(), ", ")))
+		return "", usageError(fmt.Errorf("--family %.64q: there is no such profile, and the dialects are %s", l.family, strings.Join(dict.Dialects(), ", ")))
 	}
 	return p.Dialect, nil
 }

@@ -153,7 +153,7 @@ func TestModemLint(t *testing.T) {
 	_, errs := b.run(2, "modem", "lint", "nosuch")
 	wantText(t, errs, `no modem profile "nosuch"`, "an init string begins with AT")
 	_, errs = b.run(2, "modem", "lint", "--family", "nosuch", "ATE0")
-	wantText(t, errs, "--family nosuch", "dialects are any, conexant")
+	wantText(t, errs, "--family \"nosuch\"", "dialects are any, conexant")
 	_, errs = b.run(2, "modem", "lint")
 	wantText(t, errs, "PROFILE|STRING")
 	b.run(2, "modem", "lint", filepath.Join(b.dir, "absent.yaml"))
@@ -199,4 +199,20 @@ func TestProfileSchemaCommand(t *testing.T) {
 	}
 	_, errs := newBench(t).run(2, "schema", "nosuch")
 	wantText(t, errs, "nosuch")
+}
+
+// TestModemLintSaysWhatIsMissing: what is neither a profile nor a string, in a message of a few words.
+func TestModemLintSaysWhatIsMissing(t *testing.T) {
+	b := newBench(t)
+	for subject, want := range map[string]string{
+		"": "nothing to explain: give the name of a profile, or an init string", " ": "nothing to explain", "+++ATH": "begins with the escape, which belongs to no set-up",
+		"E0V1": `"E0V1" is neither the name of a profile`, "nosuch": `no modem profile "nosuch": there are`, strings.Repeat("x", 100_000): "is no path, name or string",
+		strings.Repeat("x", 3000): "no modem profile", strings.Repeat("X", 3000): "is neither the name",
+	} {
+		_, errs := b.run(2, "modem", "lint", subject)
+		wantText(t, errs, want)
+		if len(errs) > 800 {
+			t.Errorf("%.20q: %d bytes", subject, len(errs))
+		}
+	}
 }
