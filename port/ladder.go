@@ -39,6 +39,7 @@ type climb struct {
 	from    int       // where the next try begins
 	hopeful string    // the step that seems to have helped; what follows shows
 	refused bool      // the modem obeys, but not in its set-up: nothing below a reset can help
+	silent  bool      // it did not answer the first question of this try
 	dtrLow  time.Time // DTR is low since then, zero when it is not
 }
 
@@ -96,6 +97,9 @@ func (l *line) rungOver(err error) {
 		_ = l.tty.dev.SetDTR(true)
 	}
 	c.dtrLow = time.Time{}
+	if c.at == 0 {
+		c.silent = err != nil && !obeyed(err)
+	}
 	if err == nil && l.inCall() {
 		err = errors.New("DCD is high: the modem is still in a call")
 	}
@@ -184,7 +188,10 @@ func (l *line) sendEscape() {
 }
 
 // fitsVoice says that the modem may be in voice mode, in which it takes no commands.
-func (l *line) fitsVoice() bool { return l.hasModem() && !l.climb.refused }
+func (l *line) fitsVoice() bool { return l.hasModem() && !l.climb.refused && !l.onlyDTR() }
+
+// onlyDTR says that the modem is in a call that it can't be escaped from: it takes all that is sent for data, and only DTR ends it.
+func (l *line) onlyDTR() bool { return l.climb.silent && l.noEscape && l.inCall() }
 
 // sendVoiceEnd does what the profile says frees the family; without a word of it DLE ETX ends voice mode, and then comes the escape.
 func (l *line) sendVoiceEnd() {
@@ -206,7 +213,9 @@ func (l *line) sendVoiceEnd() {
 }
 
 // fitsReset says that the modem can be reset by a command.
-func (l *line) fitsReset() bool { return l.hasModem() && l.cfg.Profile.Reset.Command != "" }
+func (l *line) fitsReset() bool {
+	return l.hasModem() && l.cfg.Profile.Reset.Command != "" && !l.onlyDTR()
+}
 
 // sendReset brings the modem back to its stored settings. A bare AT follows, because some families fall back to a stored speed and must
 // hear one to find the present one again; whether it is answered by the first or the second is all the same.
