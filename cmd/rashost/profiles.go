@@ -78,7 +78,9 @@ func parseProfile(file, name string, data []byte) (hardware.Profile, error) {
 
 // beyond are the faults of a profile's rules that those of its shape have not caused.
 func beyond(shape config.Faults, err error) (all config.Faults) {
-	touches := func(a, b string) bool { return a == "" || strings.HasPrefix(b+".", a+".") || strings.HasPrefix(b, a+"[") }
+	touches := func(a, b string) bool {
+		return a == "" || strings.HasPrefix(b+".", a+".") || strings.HasPrefix(b, a+"[")
+	}
 	for _, e := range joined(profileFaults(err)) {
 		f, ok := errors.AsType[config.Fault](e)
 		if ok && !slices.ContainsFunc(shape, func(s config.Fault) bool { return touches(s.Path, f.Path) || touches(f.Path, s.Path) }) {
