@@ -184,4 +184,16 @@ func TestNotAnswered(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	wantText(t, record.Why(r), "nobody was let in", "not answered: caller id rule 1: deny 0512* (decided at ring 2)", "NAS-Request")
+
+	var ids modem.CallerIDCollector
+	for _, line := range []string{"NMBR = 6661234", "NAME = EVE", "NMBR = 5551234"} {
+		ids.Line(line)
+	}
+	c = &port.Call{ID: "0000000002", Line: "modem1", Device: "/dev/ttyS0", Start: time.Now(), Rings: 2, CallerID: ids.CallerID()}
+	b.NotAnswered(c, "no caller id rule allows it (the number is contradictory)")
+	r = row(t, store, c.ID)
+	if r.CallerNumber != "" || r.CallerStatus != "contradictory" {
+		t.Errorf("%+v", r)
+	}
+	wantText(t, record.Why(r), `caller id not believed (number 6661234 and number 5551234): the modem said "NMBR = 6661234", "NAME = EVE", "NMBR = 5551234"`)
 }
