@@ -32,6 +32,7 @@ const (
 	directQuietTime = time.Second            // silence that proves a direct line idle
 	drainTime       = 2 * time.Second        // what is queued at an orderly end may still go out
 	drainPoll       = 10 * time.Millisecond
+	lastWords       = 100 * time.Millisecond // and a UART, an adapter and the far end have them that the kernel no longer counts
 )
 
 // hangup is the state of a hang-up.
@@ -143,6 +144,11 @@ func (l *line) drain() {
 		l.hang.empty = err == nil && n == 0
 		if n > 0 && l.ctsLow() {
 			l.event(EventCTSLow, ctsLow, fmt.Sprintf("%d bytes at the end of a call are dropped", n))
+		}
+		if left := time.Until(l.call.guard.free.Add(lastWords)); left > 0 && l.hang.empty && time.Since(l.hang.began) < drainTime {
+			l.hang.phase = phaseDrain
+			l.in(timeStep, left)
+			return
 		}
 		l.drained()
 		return
