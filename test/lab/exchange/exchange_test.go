@@ -207,7 +207,7 @@ func TestALineHasNoName(t *testing.T) {
 		_ = raw.Control(func(fd uintptr) {
 			again, err := unix.Open(fmt.Sprint("/proc/self/fd/", fd), unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 			if err == nil {
-				unix.Close(again)
+				_ = unix.Close(again)
 			}
 			if !errors.Is(err, unix.ENXIO) {
 				t.Errorf("the %s's end was opened: %v", end.Name(), err)
