@@ -17,6 +17,7 @@ const (
 	phaseHandler     phase = "waiting for the handler" // DTR is low already
 	phaseDrain       phase = "sending what is queued"
 	phaseDTR         phase = "DTR low"
+	phaseReset       phase = "the modem resets itself"
 	phaseReopen      phase = "device closed and opened"
 	phaseProbe       phase = "AT"
 	phaseEscape      phase = "escape"
@@ -212,10 +213,21 @@ func (l *line) dtrUp() {
 	l.hang.broken = false
 	l.onHook()
 	l.note("DTR was low for " + time.Since(l.hang.dtrLow).Round(time.Millisecond).String())
-	if p := l.cfg.Profile; p != nil && p.DTR == hardware.DTRReset {
-		l.hang.unset = true
+	if d, resets := l.dtrResets(); resets {
+		l.hang.phase, l.hang.unset = phaseReset, true
+		l.in(timeStep, max(time.Nanosecond, d))
+		return
 	}
 	l.prove()
+}
+
+// dtrResets says whether the modem resets itself when DTR drops, and for how long it is deaf then.
+func (l *line) dtrResets() (time.Duration, bool) {
+	p := l.cfg.Profile
+	if p == nil || p.DTR != hardware.DTRReset {
+		return 0, false
+	}
+	return p.Reset.Delay.Std(), true
 }
 
 // hangupStep goes on when a phase's time is over.
@@ -227,6 +239,8 @@ func (l *line) hangupStep() {
 		l.drain()
 	case phaseDTR:
 		l.dtrUp()
+	case phaseReset:
+		l.prove()
 	case phaseQuiet:
 		if !l.askDiagnostics(false) {
 			l.idle()

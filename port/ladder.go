@@ -22,7 +22,7 @@ type rung struct {
 // two open the device, and what follows is the set-up.
 func ladder() []rung {
 	return []rung{
-		{"flush, AT", (*line).hasModem, (*line).askAT},
+		{"flush, AT", (*line).fitsAT, (*line).askAT},
 		{"DTR low", (*line).fitsDTR, (*line).dropDTR},
 		{"escape, ATH", (*line).fitsEscape, (*line).sendEscape},
 		{"DLE ETX, escape, ATH", (*line).fitsVoice, (*line).sendVoiceEnd},
@@ -40,6 +40,7 @@ type climb struct {
 	hopeful string    // the step that seems to have helped; what follows shows
 	refused bool      // the modem obeys, but not in its set-up: nothing below a reset can help
 	silent  bool      // it did not answer the first question of this try
+	resets  bool      // DTR was low, and the modem resets itself
 	dtrLow  time.Time // DTR is low since then, zero when it is not
 }
 
@@ -87,6 +88,8 @@ func (l *line) climbOn() bool {
 	return false
 }
 
+var errStillInCall = errors.New("DCD is high: the modem is still in a call")
+
 // rungOver ends a step: with nil it seems to have helped, and the set-up shows.
 func (l *line) rungOver(err error) {
 	c := &l.climb
@@ -96,12 +99,12 @@ func (l *line) rungOver(err error) {
 	if !c.dtrLow.IsZero() && l.tty.dev != nil {
 		_ = l.tty.dev.SetDTR(true)
 	}
-	c.dtrLow = time.Time{}
+	c.dtrLow, c.resets = time.Time{}, false
 	if c.at == 0 {
 		c.silent = err != nil && !obeyed(err)
 	}
 	if err == nil && l.inCall() {
-		err = errors.New("DCD is high: the modem is still in a call")
+		err = errStillInCall
 	}
 	if err == nil && c.at == 0 && c.refused {
 		err = errors.New("the modem answers AT, but its set-up failed")
@@ -140,6 +143,9 @@ func always(*line) bool { return true }
 // hasModem says that there is an open device with a modem that can be asked.
 func (l *line) hasModem() bool { return l.tty.dev != nil && !l.cfg.direct() }
 
+// fitsAT says that the modem can be asked.
+func (l *line) fitsAT() bool { return l.hasModem() && !l.onlyDTR() }
+
 // askAT drops what is queued both ways and asks.
 func (l *line) askAT() {
 	_ = l.tty.dev.Flush(Both)
@@ -165,6 +171,10 @@ func (l *line) dropDTR() {
 
 // climbStep goes on when DTR was low long enough. A direct line has nobody to ask.
 func (l *line) climbStep() {
+	if l.climb.resets {
+		l.climb.resets = false
+		l.askAT()
+	}
 	if l.climb.dtrLow.IsZero() {
 		return
 	}
@@ -172,6 +182,15 @@ func (l *line) climbStep() {
 	_ = l.tty.dev.SetDTR(true)
 	if l.cfg.direct() {
 		l.rungOver(nil)
+		return
+	}
+	if l.inCall() { // it did not hang up in all that time
+		l.rungOver(errStillInCall)
+		return
+	}
+	if d, resets := l.dtrResets(); resets && d > 0 {
+		l.climb.resets = true
+		l.in(timeStep, d)
 		return
 	}
 	l.askAT()

@@ -16,7 +16,7 @@ func (l *line) callersBytes() bool {
 	case phaseHandler, phaseDrain, phaseDTR:
 		l.lookOnHook() // what has come is dropped all the same: it may hold the caller's last bytes
 		return true
-	case phaseNone, phaseReopen, phaseProbe, phaseEscape, phaseQuiet, phaseDiagnostics, phaseDone:
+	case phaseNone, phaseReset, phaseReopen, phaseProbe, phaseEscape, phaseQuiet, phaseDiagnostics, phaseDone:
 	}
 	return false
 }

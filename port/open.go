@@ -194,6 +194,11 @@ func (l *line) initialise(occurrence) {
 
 // beginSetUp asks the modem what it is, where that is not known, and sets it up.
 func (l *line) beginSetUp() {
+	if l.openedAnew() && l.onlyDTR() { // the close has not ended the call: there is nobody to ask
+		l.stuckWhy = l.stuckText()
+		l.post(evFailed, errStillInCall.Error())
+		return
+	}
 	if l.recognise() {
 		return
 	}

@@ -36,11 +36,7 @@ func TestBackInTime(t *testing.T) {
 					}
 				}
 				t.Logf("at most %s", text)
-				limit := backWithin
-				if name == "no DTR" && f.profile == "telebit" {
-					limit = 22 * time.Second // it wants DTR low for 2 s, is deaf for 3 s after, and 3 s after AT&F1
-				}
-				if worst > limit {
+				if worst > backWithin {
 					t.Error(text)
 				}
 			})
