@@ -18,7 +18,9 @@ type countersign struct {
 	tried  bool // it was given one; until the device goes
 	asked  bool // the answer is awaited
 	heard  int  // what was said since then; -1 for nothing
-	wrong  bool // the answer after the last call was not the number: nothing that comes is believed before it is
+	due    bool // a call has ended, or should have: nothing else is sent before the modem has given the number
+	wrong  bool // AT was answered instead, or another number given
+	wrongs int  // that often in a row
 }
 
 // signRegister is the length of the comma in a dial string: every family has it, it takes 0 to 255, and who answers calls does not dial.
@@ -26,6 +28,9 @@ const signRegister = 8
 
 // The numbers that are given: none is a factory's, and all have three digits, as no numeric OK has.
 const signLeast, signMost = 100, 250
+
+// signTrust is how many wrong numbers in a row, each with its quarantine, make a modem one that forgets: it is not given any more.
+const signTrust = 2
 
 // registerAnswer is how a modem shows a register.
 var registerAnswer = regexp.MustCompile(`^(?:S?0*8 ?[=:] ?)?([0-9]{3})$`)
@@ -48,8 +53,8 @@ func (l *line) wantsSign() bool { return !l.countersign.tried && l.takesSign() }
 // giveSign are the commands that give the modem a new number.
 func (l *line) giveSign() []modem.Step {
 	t := &l.countersign
-	t.number, t.asked, t.wrong = 0, false, false
-	if !l.takesSign() {
+	t.number, t.asked, t.due, t.wrong = 0, false, false, false
+	if !l.takesSign() || t.wrongs >= signTrust {
 		return nil
 	}
 	t.tried = true
@@ -98,7 +103,7 @@ func (l *line) checkSign() bool {
 func (l *line) signOver() {
 	t := &l.countersign
 	switch {
-	case !t.wrong:
+	case !t.due:
 		if t.kept = t.over(); !t.kept {
 			t.number = 0
 		}
@@ -110,11 +115,12 @@ func (l *line) signOver() {
 	}
 }
 
-// signFirst begins the set-up of a line whose modem gave a wrong number: nothing else is sent before it gives the right one. After a
-// quarantine it is believed again, or a modem that was switched off in a call would never come back.
+// signFirst begins the set-up of a line whose last call is not known to be over: nothing else is sent before the modem gives its number, or
+// the caller would see the next one. After a quarantine it is believed again, or a modem that was switched off in a call would never
+// come back.
 func (l *line) signFirst() bool {
 	t := &l.countersign
-	if !t.wrong || l.retest || t.number == 0 {
+	if !t.due || l.retest || t.number == 0 {
 		return false
 	}
 	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}, t.ask()})
@@ -125,11 +131,16 @@ func (l *line) signFirst() bool {
 // line that does not get rid of him goes to quarantine at once, instead of letting him guess on.
 func (l *line) signKnown() bool {
 	t := &l.countersign
-	if !t.asked || t.over() {
-		t.wrong = false
+	switch {
+	case !t.asked:
 		return true
+	case t.over():
+		t.due, t.wrong, t.wrongs = false, false, 0
+		return true
+	case !t.wrong:
+		t.wrong = true
+		t.wrongs++
 	}
-	t.wrong = true
 	return false
 }
 
@@ -140,6 +151,7 @@ const signWrong = "it is not the modem that answers, or it was reset: it does no
 // hang-up by command, since a modem may keep its call in command mode.
 func (l *line) proof() []modem.Step {
 	steps := []modem.Step{{Send: "AT", Timeout: probeTime}}
+	l.countersign.asked = false
 	if !l.hang.unseen || l.countersign.number == 0 {
 		return steps
 	}

@@ -118,3 +118,50 @@ func TestModemWithoutCountersign(t *testing.T) {
 		}
 	})
 }
+
+// TestSilentCallerPosesLater: a caller who says nothing while the line hangs up, and OK to whatever comes later, is not told the next number.
+func TestSilentCallerPosesLater(t *testing.T) {
+	for name, again := range map[string]func(r *rig) error{
+		"by itself":         func(*rig) error { return nil },
+		"by operator reset": func(r *rig) error { return r.mgr.Reset(context.Background(), r.cfg.Name) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, FakeOptions{}, func(r *rig) { deaf(r); r.modem.parrot = "" }, func(r *rig) {
+				r.within(time.Second, Listening)
+				r.say("\r\nRING\r\n\r\nNMBR = 5550000\r\n")
+				r.say("\r\nRING\r\n")
+				r.within(time.Minute, Recovering)
+				r.modem.set(func(m *fakeModem) { m.parrot = "\r\nOK\r\n"; m.data.Reset() })
+				if err := again(r); err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					r.anotherCaller("5551234")
+				}
+				if data := r.modem.sent(); r.calls() != 1 || strings.Contains(data, "ATS8=") {
+					t.Errorf("%d calls, the caller was sent %q", r.calls(), data)
+				}
+				r.within(quarantineTime, Quarantined)
+			})
+		})
+	}
+}
+
+// TestModemThatForgets: a modem that resets itself when DTR drops, though its profile does not say so, is found out, and then goes without.
+func TestModemThatForgets(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) { deaf(r); r.modem.deafDTR, r.modem.resets = false, true }, func(r *rig) {
+		r.within(time.Second, Listening)
+		for range signTrust {
+			r.anotherCaller("5550000")
+			r.within(time.Minute, Quarantined)
+			r.within(quarantineTime+time.Minute, Listening)
+		}
+		for range 3 {
+			r.anotherCaller("5550000")
+			r.within(time.Minute, Listening)
+		}
+		if r.calls() != signTrust+3 {
+			t.Errorf("%d calls", r.calls())
+		}
+	})
+}

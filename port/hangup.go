@@ -75,6 +75,7 @@ func (l *line) hangUp(o occurrence) {
 		l.hang.dcd = l.dcd.usable
 		shown := l.dcd.tells && (l.dcd.usable || l.mode() == CarrierRequired)
 		l.hang.unseen = !shown && !l.cfg.direct() && l.call != nil && l.call.connected
+		l.countersign.due = l.countersign.due || l.hang.unseen && l.countersign.number != 0
 		l.hang.onHook = o.ev == evCarrierLost || o.ev == evNoConnect || l.hang.dcd && !l.inCall()
 	}
 	if !l.lent {
@@ -146,7 +147,8 @@ func (l *line) drain() {
 		if n > 0 && l.ctsLow() {
 			l.event(EventCTSLow, ctsLow, fmt.Sprintf("%d bytes at the end of a call are dropped", n))
 		}
-		if left := time.Until(l.call.guard.free.Add(lastWords)); left > 0 && l.hang.empty && time.Since(l.hang.began) < drainTime {
+		left := min(time.Until(l.call.guard.free.Add(lastWords)), drainTime-time.Since(l.hang.began))
+		if left > 0 && l.hang.empty {
 			l.hang.phase = phaseDrain
 			l.in(timeStep, left)
 			return

@@ -390,6 +390,7 @@ func (l *line) scriptOver(err error) {
 	script := l.script
 	l.script = nil
 	l.in(timeStep, 0)
+	l.countersign.asked = l.countersign.asked && err == nil
 	for _, r := range script.Refused() {
 		l.logAt(slog.LevelDebug, "optional command refused", "err", r)
 	}

@@ -298,6 +298,7 @@ type fakeModem struct {
 	onData   func(p []byte) // told what is sent as data
 	s8       string         // as it was given
 	forgets  bool           // keeps no S8
+	resets   bool           // forgets S8 when DTR drops
 	commands []string
 	data     bytes.Buffer
 	ataAt    time.Time
@@ -340,6 +341,9 @@ func (m *fakeModem) watchDTR(ctx context.Context) {
 		m.mu.Lock()
 		if m.wakes == fmt.Sprint("DTR", drops) {
 			m.mute = false
+		}
+		if m.resets {
+			m.s8 = "002"
 		}
 		switch {
 		case m.drops > 0:
