@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -72,7 +71,7 @@ func become(host *os.File) error {
 			return fmt.Errorf("cannot %s as user %s: %w", step.what, r.User, err)
 		}
 	}
-	return explain(&r, syscall.Exec(r.Command[0], r.Command, r.Env))
+	return execute(host, &r)
 }
 
 // explain says what an operator can do when the program cannot be executed.

@@ -25,7 +25,7 @@ func (r *request) boundProcesses(g *cgroup) {
 // noCore turns core files off, and those that go to a program, too: what callers typed is in them. 0 would let the latter through (core(5)).
 const noCore = 1
 
-// limit sets the resource limits (getrlimit(2)). Memory is the last, because little can be done after it.
+// limit sets the resource limits (getrlimit(2)), all but that of memory: see execute.
 func limit(r *request) error {
 	bounds := []struct {
 		name     string
@@ -39,7 +39,6 @@ func limit(r *request) error {
 		{"file size", unix.RLIMIT_FSIZE, uint64(r.Limits.FileSize) * mebibyte, uint64(r.Limits.FileSize) * mebibyte, r.Limits.FileSize == 0},
 		{"processor time", unix.RLIMIT_CPU, uint64(r.Limits.CPU), uint64(r.Limits.CPU) + 1, r.Limits.CPU == 0}, // SIGXCPU, then SIGKILL
 		{"processes", unix.RLIMIT_NPROC, uint64(r.AllAccount), uint64(r.AllAccount), r.AllAccount == 0},
-		{"memory", unix.RLIMIT_AS, uint64(r.Limits.Memory) * mebibyte, uint64(r.Limits.Memory) * mebibyte, r.Limits.Memory == 0},
 	}
 	for _, b := range bounds {
 		if b.unset {
