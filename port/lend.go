@@ -71,6 +71,9 @@ func (l *line) lendIfFree() {
 	if n == nil || n.out || l.leaving || l.call != nil || slices.Contains([]State{Answering, Dialog, Session, HangingUp}, l.state) {
 		return
 	}
+	if slices.ContainsFunc(l.queue, func(o occurrence) bool { return o.ev == evDisable }) {
+		return // a drain that is about to end: it is disabled first
+	}
 	n.out, n.enable, n.was = true, l.state != Disabled, l.reason
 	l.queue = slices.Insert(l.queue, 0, occurrence{ev: evLend, why: "lent to " + n.to})
 }

@@ -158,15 +158,19 @@ func TestLendAfterTheCall(t *testing.T) {
 
 // A line that is drained in a call whose device is pulled out is disabled, and a lent one is lent.
 func TestDrainedLineLosesItsDevice(t *testing.T) {
-	for _, lent := range []bool{false, true} {
+	for _, c := range []struct{ drained, lent bool }{{true, false}, {false, true}, {true, true}} {
 		bubble(t, FakeOptions{}, nil, func(r *rig) {
+			lent := c.lent
 			r.within(time.Second, Listening)
 			r.ring()
 			var n *Loan
+			if c.drained {
+				if err := r.mgr.Drain(context.Background(), r.cfg.Name); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if lent {
 				n = r.lend()
-			} else if err := r.mgr.Drain(context.Background(), r.cfg.Name); err != nil {
-				t.Fatal(err)
 			}
 			r.vanish()
 			r.within(time.Second, Disabled)
@@ -176,7 +180,11 @@ func TestDrainedLineLosesItsDevice(t *testing.T) {
 			r.stays(time.Minute, Disabled)
 			if lent {
 				n.Return()
+			}
+			if !c.drained {
 				r.within(time.Second, Absent)
+			} else {
+				r.stays(time.Minute, Disabled)
 			}
 		})
 	}

@@ -22,6 +22,8 @@ type strayNote struct {
 	Session bool   `json:"session"` // it leads a session of its own, which ends with it
 	Line    string `json:"line"`
 	CallID  string `json:"call_id"`
+
+	path string // where it was read
 }
 
 // strayPrefix begins the names of the files.
@@ -76,7 +78,9 @@ func EndStrays(dir string, log *slog.Logger) {
 		case err != nil:
 			log.Error("a program of an earlier rashost can't be looked for", "note", path, "error", err.Error())
 		case len(n.processes()) > 0:
+			n.path = path
 			strays = append(strays, n)
+			continue // the note stays until they have ended: this may be killed, too
 		}
 		forgetStray(path)
 	}
@@ -94,6 +98,7 @@ func EndStrays(dir string, log *slog.Logger) {
 			log.Error("a program of an earlier rashost could not be ended", "pids", fmt.Sprint(pids), "line", n.Line, "call", n.CallID)
 			continue
 		}
+		forgetStray(n.path)
 		log.Warn("ended the program of a call that an earlier rashost left", "pid", n.PID, "line", n.Line, "call", n.CallID)
 	}
 }
