@@ -63,3 +63,21 @@ func (d *Dictionary) Remarks(p *Profile, data []byte, filename string) (faults, 
 	}
 	return faults, warnings
 }
+
+// Objections are what speaks against a command of a line's own in its set-up, in the meaning of a dialect: that it dials, answers or hangs
+// up, leaves the answering to the modem, stores, undoes the set-up, or what else lint calls a fault.
+func (d *Dictionary) Objections(dialect, command string) []string {
+	var all []string
+	for _, e := range d.LintString(dialect, command).Commands {
+		name := strings.ToUpper(e.Command)
+		if strings.HasPrefix(name, "Z") || strings.HasPrefix(name, "&F") {
+			all = append(all, fmt.Sprintf("%.40q: it undoes what the set-up did before it", e.Command))
+		}
+		for _, f := range e.Findings {
+			if f.Severity == SeverityFault || slices.Contains(forbidden, f.Rule) {
+				all = append(all, fmt.Sprintf("%.40q: %s", e.Command, f.Text))
+			}
+		}
+	}
+	return all
+}

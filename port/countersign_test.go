@@ -122,7 +122,14 @@ func TestModemWithoutCountersign(t *testing.T) {
 // TestSilentCallerPosesLater: a caller who says nothing while the line hangs up, and OK to whatever comes later, is not told the next number.
 func TestSilentCallerPosesLater(t *testing.T) {
 	for name, again := range map[string]func(r *rig) error{
-		"by itself":         func(*rig) error { return nil },
+		"by itself": func(*rig) error { return nil },
+		"by operator disable and enable": func(r *rig) error {
+			if err := r.mgr.Disable(context.Background(), r.cfg.Name); err != nil {
+				return err
+			}
+			r.within(time.Minute, Disabled)
+			return r.mgr.Enable(context.Background(), r.cfg.Name)
+		},
 		"by operator reset": func(r *rig) error { return r.mgr.Reset(context.Background(), r.cfg.Name) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -74,7 +74,7 @@ func (l *line) hangUp(o occurrence) {
 		l.split.Reset()
 		l.hang.dcd = l.dcd.usable
 		shown := l.dcd.tells && (l.dcd.usable || l.mode() == CarrierRequired)
-		l.hang.unseen = !shown && !l.cfg.direct() && l.call != nil && l.call.connected
+		l.hang.unseen = !shown && !l.cfg.direct() && l.call != nil && (l.call.connected || l.countersign.number != 0)
 		l.countersign.due = l.countersign.due || l.hang.unseen && l.countersign.number != 0
 		l.hang.onHook = o.ev == evCarrierLost || o.ev == evNoConnect || l.hang.dcd && !l.inCall()
 	}

@@ -125,7 +125,10 @@ func (l *line) closeDown(o occurrence) {
 		l.tty.notBefore = time.Time{} // no call: DTR need not be seen low
 	}
 	l.rings, l.ids, l.failures, l.tries = 0, nil, 0, 0
-	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back, l.countersign = false, false, "", false, readBack{}, countersign{}
+	l.dcd.tells, l.noEscape, l.stuckWhy, l.dsrHigh, l.back = false, false, "", false, readBack{}
+	if !l.countersign.due { // whoever has the device meanwhile may change it; but a caller may still be there
+		l.countersign = countersign{}
+	}
 	l.deaf, l.vain, l.echoed = 0, 0, false
 	l.hang, l.climb, l.retest, l.probation = hangup{}, climb{}, false, false
 	l.draining, l.pending, l.maintained = false, "", false

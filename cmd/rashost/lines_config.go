@@ -75,6 +75,13 @@ func lineFaults(c *config.Config, i int, profile *hardware.Profile) error {
 		}
 	}
 	faults = append(faults, callerFaults(c, i, profile))
+	dict, err := hardware.LoadDictionary()
+	faults = append(faults, err)
+	for k, command := range l.Init {
+		for _, text := range dict.Objections(profile.Dialect, command) {
+			faults = append(faults, c.Fault(fmt.Sprintf("%s.init[%d]", path, k), text, nil))
+		}
+	}
 	if l.BusyWhenDead && profile.OffHook.Send == "" {
 		faults = append(faults, c.Fault(path+".busy_when_dead", "the profile "+profile.Name+" has no off_hook command: give it one, or remove the key", nil))
 	}

@@ -49,7 +49,13 @@ func TestCheckRefusesTooFewRings(t *testing.T) {
 		`modem: telebit, rings: 1, caller_id: {rules: [{deny: "0900*"}, {allow: any}]}`:        "warning: lines[0].caller_id.rules: the profile telebit has no caller id, so that every call is answered",
 		`routes: [{ring: "on 20 off 40", service: shell}]`:                                     "warning: lines[0].routes[0].ring: the line answers at the first ring, when its cadence",
 		`rings: 2, routes: [{ring: "on 20 off 40", service: shell}]`:                           "",
-		`routes: [{ring: B, service: shell}]`:                                                  "",
+		`init: [ATX4DT0900]`:                           `lines[0].init[0]: "DT0900": it begins a call`,
+		`init: [AT+GCI=B5, "AT&F"]`:                    `lines[0].init[1]: "&F": it undoes what the set-up did before it`,
+		`init: [ATX4Z]`:                                `lines[0].init[0]: "Z": it undoes`,
+		`init: [ATX4S0=1]`:                             `lines[0].init[0]: "S0=1": the modem answers by itself`,
+		`init: ["ATX4&W"]`:                             `lines[0].init[0]: "&W": what is stored`,
+		`init: [AT+GCI=B5, "AT+MS=V32B,1,4800,14400"]`: "",
+		`routes: [{ring: B, service: shell}]`:          "",
 	} {
 		b := newBench(t)
 		text := strings.Replace(commandsConfig, "name: modem1,", "name: modem1, carrier: required, "+line+",", 1) + "profiles: modems\n"

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 )
 
@@ -71,9 +70,6 @@ func (c *checker) route(path string, r Route) {
 // maxInit bounds the commands of a line's own.
 const maxInit = 16
 
-// noInit are the beginnings of commands that must not be in a set-up: they answer, dial, hang up, go on-line, or undo what came before.
-var noInit = regexp.MustCompile(`(?i)^AT(?:A|D|H|O|Z|&F|&W|&Z|S0=0*[1-9]|\s*$)`)
-
 // init checks the commands of a line's own.
 func (c *checker) init(path string, l Line, direct bool) {
 	if len(l.Init) > 0 && direct {
@@ -88,8 +84,6 @@ func (c *checker) init(path string, l Line, direct bool) {
 		case c.bad[at]:
 		case !initPattern.MatchString(command):
 			c.wrong(at, "%.60q is no modem command: AT and up to 78 printable characters", command)
-		case noInit.MatchString(command):
-			c.wrong(at, "%q does not belong into a set-up: it dials, answers, hangs up, resets or stores; `rashost modem lint` explains a command", command)
 		}
 	}
 }

@@ -43,8 +43,6 @@ func TestAnsweringFaults(t *testing.T) {
 		`routes: [{ring: B, dialog: gests}]`:                                      `lines[0].routes[0].dialog: there is no dialog "gests"`,
 		`routes: [{ring: B, service: none}]`:                                      `lines[0].routes[0].service: there is no service "none"`,
 		`modem: none, routes: [{ring: B, dialog: guests}]`:                        `lines[0].routes: a direct line has no ring`,
-		`init: [ATDT0900]`:                                                        `lines[0].init[0]: "ATDT0900" does not belong into a set-up`,
-		`init: [AT+GCI=B5, "AT&F"]`:                                               `lines[0].init[1]: "AT&F" does not belong into a set-up`,
 		`init: ["AT\rATD1"]`:                                                      `lines[0].init[0]: "AT\rATD1" is no modem command`,
 		`init: [+GCI=B5]`:                                                         `lines[0].init[0]: "+GCI=B5" is no modem command`,
 		`init: [` + strings.Repeat("ATX4,", 17) + `]`:                             `lines[0].init: has 17 commands: at most 16 are allowed`,

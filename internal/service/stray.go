@@ -109,6 +109,9 @@ func (n strayNote) processes() []int {
 	if n.PID <= 1 || n.Start == "" || n.Boot != bootID() {
 		return nil
 	}
+	if own, err := unix.Getsid(0); n.PID == os.Getpid() || err != nil || own == n.PID {
+		return nil // somebody started this rashost from that session
+	}
 	switch start := startOf(n.PID); {
 	case start == n.Start && !n.Session:
 		return []int{n.PID}
