@@ -256,7 +256,10 @@ func (l *line) isSetUp() {
 func (l *line) setUpSteps() []modem.Step {
 	var first []modem.Step
 	if l.openedAnew() {
-		first = []modem.Step{{Send: "AT", Optional: true, Timeout: probeTime}, {Send: "AT", Alternative: true, Timeout: probeTime}}
+		if d, resets := l.dtrResets(); resets && d > 0 {
+			first = append(first, modem.Step{Raw: true, NoReply: true, Delay: d})
+		}
+		first = append(first, modem.Step{Send: "AT", Optional: true, Timeout: probeTime}, modem.Step{Send: "AT", Alternative: true, Timeout: probeTime})
 	}
 	return slices.Concat(first, l.backOnHook(), initSteps(&l.cfg), l.giveSign())
 }

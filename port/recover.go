@@ -104,6 +104,9 @@ func (l *line) failed(o occurrence) {
 		return
 	}
 	d := backoff(l.failures-1, recoverFirst, l.cfg.waitMost(recoverMost))
+	if l.onlyDTR() { // nothing but the next drop of DTR can help, and that takes its time
+		d = recoverFirst
+	}
 	l.in(timeState, d)
 	l.logAt(slog.LevelWarn, "the line failed", "why", o.why, "failures", l.failures, "next_try", d, "event", eventDeviceNotFunctioning)
 }
