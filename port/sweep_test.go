@@ -28,7 +28,7 @@ func TestBackInTime(t *testing.T) {
 		for name, fault := range faults {
 			t.Run(f.profile+", "+name, func(t *testing.T) {
 				worst, text := time.Duration(0), ""
-				for phase := time.Duration(0); phase < 60*time.Second; phase += 2300 * time.Millisecond {
+				for phase := time.Duration(0); phase < 60*time.Second; phase += 3400 * time.Millisecond {
 					lasted := 75*time.Second + phase
 					took, state := backAfter(t, f.personality, &profile, fault, lasted)
 					if took > worst {
