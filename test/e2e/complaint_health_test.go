@@ -107,7 +107,7 @@ func TestComplaint2_2_ModemWedges(t *testing.T) {
 			for _, step := range []string{"flush, AT", "escape, ATH", "DLE ETX, escape, ATH", "reset"} {
 				h.wantEvent("one", "ladder", step+": did not help: modem command")
 			}
-			h.wantReason("one", "quarantined", "ATQ0")
+			h.wantReason("one", "quarantined", `command "AT"`)
 			h.wantEvent("one", "ladder", "device closed and opened: did not help")
 			h.wantEvent("one", "quarantine", "failed too often")
 			h.modems["one"].SetFaults(modemsim.Faults{Mute: true})
