@@ -19,7 +19,7 @@ init:
   - {send: "AT&D2", optional: true, unverified: true}
   - {send: ATS0=0, unverified: true}
   - {send: ATS2=255, optional: true, unverified: true}
-caller_id: {format: formatted, enable: [{send: AT+VCID=1, unverified: true}]}
+caller_id: {format: formatted, before_first_ring: true, enable: [{send: AT+VCID=1, unverified: true}]}
 answer: {command: ATA, timeout: 20s, unverified: true}
 reset: {command: ATZ, unverified: true}
 hangup: {dtr_time: 20ms, escape: "+++", guard: 20ms, command: ATH, unverified: true}
