@@ -120,9 +120,11 @@ func (l *line) takeHome(o occurrence) {
 		l.post(evEnable, o.why)
 	case l.maintained:
 		l.reason = n.was
+		l.offHookAgain()
 		l.windowOver(o)
 	default:
 		l.reason = n.was
+		l.offHookAgain()
 	}
 }
 

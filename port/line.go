@@ -362,6 +362,7 @@ type line struct {
 	noEscape    bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
 	stuckWhy    string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
 	offHook     bool                     // offhook.go: the modem was taken off hook
+	onlyOffHook bool                     // the device is being opened for nothing else
 	usbWaits    bool                     // usb.go: the device was switched off and on, and the line has not listened since
 	dsrHigh     bool                     // DSR has been seen high since the device came
 	deaf        int                      // hang-ups in a row in which DTR did nothing

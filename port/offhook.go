@@ -46,6 +46,29 @@ func (l *line) offHookOver(err error) {
 	l.closeDevice()
 }
 
+// offHookAgain takes the modem of a line that stays out of service off hook once more, where that is wanted: a program that had the device
+// may have put it on hook. (Return in disabled.)
+func (l *line) offHookAgain() {
+	if l.canBeBusy() {
+		l.onlyOffHook = true
+		l.startOpen()
+	}
+}
+
+// openedOffHook takes what came of the open of offHookAgain. The line may have been lent again, or have its device by now.
+func (l *line) openedOffHook(r opening) {
+	t := &l.tty
+	if r.err == nil {
+		t.closed, t.dev = nil, r.dev
+		if r.err = l.prepare(); r.err == nil {
+			l.giveUpDevice()
+			return
+		}
+		l.closeDevice()
+	}
+	l.event(EventOffHook, "the modem can't be taken off hook: callers hear it ring", r.err.Error())
+}
+
 // backOnHook puts a modem back on hook that was taken off, or may have been by a line or a rashost before: the first command of its set-up.
 func (l *line) backOnHook() []modem.Step {
 	h := l.cfg.Profile.Hangup

@@ -63,6 +63,60 @@ func TestBusyWhenDead(t *testing.T) {
 			wantCause(t, r.lastEnd(), AdminReset, "disabled")
 		})
 	})
+	t.Run("disabled, and lent", func(t *testing.T) { // who had it may have put it on hook
+		bubble(t, FakeOptions{}, busy, func(r *rig) {
+			r.within(time.Second, Listening)
+			if err := r.mgr.Disable(ctx, r.cfg.Name); err != nil {
+				t.Fatal(err)
+			}
+			offHook(r, "disabled")
+			for range 2 {
+				n := r.lend()
+				<-n.Free()
+				was := len(r.modem.said())
+				n.Return()
+				r.stays(10*time.Second, Disabled)
+				if len(r.modem.said()) == was {
+					t.Error("the modem was told nothing when it came back")
+				}
+				offHook(r, "given back")
+			}
+			r.lend().Return() // given back, and lent again, before it is open
+			n := r.lend()
+			r.stays(10*time.Second, Disabled)
+			if !isFree(n) || r.far.State().Open {
+				t.Error("not free")
+			}
+			n.Return()
+			time.Sleep(10 * time.Second)
+			offHook(r, "given back once more")
+			n = r.lend()
+			r.far.Vanish()
+			n.Return()
+			time.Sleep(10 * time.Second)
+			if told := r.told(EventOffHook); !strings.Contains(told[len(told)-1], "can't be taken off hook: callers hear it ring") || r.snap().State != Disabled {
+				t.Error(told)
+			}
+		})
+	})
+	t.Run("maintenance, and lent", func(t *testing.T) {
+		bubble(t, FakeOptions{}, func(r *rig) { busy(r); windowed(r) }, func(r *rig) {
+			r.within(time.Second, Listening)
+			r.stays(149*time.Minute, Listening)
+			r.within(2*time.Minute, Disabled)
+			n := r.lend()
+			was := len(r.modem.said())
+			r.stays(time.Minute, Disabled)
+			n.Return()
+			r.stays(10*time.Second, Disabled)
+			if len(r.modem.said()) == was {
+				t.Error("the modem was told nothing when it came back")
+			}
+			offHook(r, "given back")
+			time.Sleep(27 * time.Minute)
+			onHook(r, 1)
+		})
+	})
 	t.Run("maintenance", func(t *testing.T) {
 		bubble(t, FakeOptions{}, func(r *rig) { busy(r); windowed(r) }, func(r *rig) {
 			r.within(time.Second, Listening)

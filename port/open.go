@@ -99,6 +99,12 @@ func (l *line) deviceOpened(r opening) {
 	t := &l.tty
 	t.opening, t.stopOpen = false, nil
 	hangingUp := l.hang.phase == phaseReopen && l.state == HangingUp
+	onlyOffHook := l.onlyOffHook && l.state == Disabled && l.canBeBusy()
+	l.onlyOffHook = false
+	if onlyOffHook {
+		l.openedOffHook(r)
+		return
+	}
 	if l.state != Opening && !hangingUp {
 		if r.dev != nil { // too late: nobody waits for it
 			t.dev = r.dev
