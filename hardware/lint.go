@@ -100,6 +100,9 @@ func (d *Dictionary) LintProfile(p *Profile) *Lint {
 	l.line("answer", Step{Send: p.Answer.Command, Source: p.Answer.Source, Unverified: p.Answer.Unverified})
 	l.line("hangup", Step{Send: p.Hangup.Command, Source: p.Hangup.Source, Unverified: p.Hangup.Unverified})
 	l.line("reset", Step{Send: p.Reset.Command, Source: p.Reset.Source, Unverified: p.Reset.Unverified})
+	for i, s := range p.Recover {
+		l.line(fmt.Sprintf("recover[%d]", i), s)
+	}
 	for i, s := range p.Diagnostics {
 		l.line(fmt.Sprintf("diagnostics[%d]", i), s)
 	}

@@ -153,6 +153,7 @@ func TestLintProfile(t *testing.T) {
 		"a question that changes": {"generic", func(p *hardware.Profile) { p.ReadBack = []hardware.ReadBack{{Query: "ATZ", Pattern: "x"}} }, "query-changes fault"},
 		"unknown but optional":    {"generic", func(p *hardware.Profile) { p.Init = append(p.Init, hardware.Step{Send: "AT@Q1", Optional: true}) }, "init[13] unknown warning"},
 		"unknown and required":    {"generic", with("AT@Q1"), "init[13] unknown fault"},
+		"unknown in recovery":     {"generic", func(p *hardware.Profile) { p.Recover = append(p.Recover, hardware.Step{Send: "AT@Q1"}) }, "recover[3] unknown fault"},
 	} {
 		p := load(t, tc.of)
 		tc.mutate(p)

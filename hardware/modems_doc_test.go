@@ -104,6 +104,9 @@ func section(b *strings.Builder, dict *hardware.Dictionary, p *hardware.Profile)
 			if e.Optional && strings.HasPrefix(e.Key, "init") {
 				optional = ", may be refused"
 			}
+			if strings.HasPrefix(e.Key, "recover[") {
+				optional += ", in recovery"
+			}
 			fmt.Fprintf(b, "| `%s` | %s%s | %s |\n", code(e.Line), md(e.Means), optional, from(e.Source))
 		}
 	}
