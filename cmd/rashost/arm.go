@@ -76,14 +76,15 @@ func armView(a arming) *admin.ArmView {
 
 // Arm implements admin.Host.
 func (h *adminHost) Arm(_ context.Context, line string, peer admin.Peer, r admin.ArmRequest) (admin.ArmView, error) {
-	l, ok := h.daemon.handler.house.Load().config.Line(line)
+	house := h.daemon.handler.house.Load()
+	l, ok := house.config.Line(line)
 	switch {
 	case !ok:
 		return admin.ArmView{}, admin.NotFound(fmt.Errorf("line %q: no such line", line))
 	case l.Answer != "armed":
 		return admin.ArmView{}, admin.Conflict(fmt.Errorf("line %s answers at any time: only a line with `answer: armed` can be armed", line))
 	}
-	a, err := newArming(line, h.daemon.handler.house.Load().armable()[line], peer, r)
+	a, err := newArming(line, house.armable()[line], peer, r)
 	if err != nil {
 		return admin.ArmView{}, admin.Invalid(err)
 	}
@@ -120,9 +121,17 @@ func (h *house) armable() map[string]string {
 
 // armed says whether a line that answers only while armed may answer now.
 func (d *daemon) armed(line string) bool {
-	c := d.handler.house.Load().config
-	l, ok := c.Line(line)
-	return ok && d.arms.armed(line, c.ResolveDevice(l.Device))
+	_, ok := d.arming(line)
+	return ok
+}
+
+// arming is what is in force for a line.
+func (d *daemon) arming(line string) (arming, bool) {
+	device, ok := d.handler.house.Load().armable()[line]
+	if !ok {
+		return arming{}, false
+	}
+	return d.arms.get(line, device)
 }
 
 // lineView is what the control socket shows of a line.
@@ -130,7 +139,7 @@ func (d *daemon) lineView(s port.Snapshot) admin.LineView {
 	v := lineView(s)
 	if l, ok := d.handler.house.Load().config.Line(s.Name); ok && l.Answer == "armed" {
 		v.Answer = l.Answer
-		if a, ok := d.arms.get(s.Name); ok {
+		if a, ok := d.arming(s.Name); ok {
 			v.Armed = armView(a)
 		}
 	}
@@ -139,7 +148,7 @@ func (d *daemon) lineView(s port.Snapshot) admin.LineView {
 
 // armedText says who armed a line whose call is answered, "" for a line that answers at any time.
 func (d *daemon) armedText(line string) string {
-	if a, ok := d.arms.get(line); ok {
+	if a, ok := d.arming(line); ok {
 		return a.String()
 	}
 	return ""

@@ -14,6 +14,12 @@ import (
 	"rashost/port"
 )
 
+// armed says whether a line may answer now on this device.
+func (b *armBook) armed(line, device string) bool {
+	_, ok := b.get(line, device)
+	return ok
+}
+
 // heard keeps the events of an armBook.
 type heard struct {
 	mu   sync.Mutex
@@ -58,7 +64,7 @@ func TestArmBook(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		b.close() // and a restart
 		b = newArmBook(dir, h.event, log)
-		if a, ok := b.get("a"); !ok || a.By != "alice" || a.Reason != "firmware of pump 3" || a.UID != 1000 || a.User != "al" {
+		if a, ok := b.get("a", "sim:a"); !ok || a.By != "alice" || a.Reason != "firmware of pump 3" || a.UID != 1000 || a.User != "al" {
 			t.Errorf("after the restart: %+v, %v", a, ok)
 		}
 		time.Sleep(5*time.Minute - time.Nanosecond)
@@ -111,7 +117,7 @@ func TestDisarm(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if a, _ := b.get("a"); time.Until(a.Until) != time.Minute {
+		if a, _ := b.get("a", "sim:a"); time.Until(a.Until) != time.Minute {
 			t.Errorf("the second arming does not count: %s", time.Until(a.Until))
 		}
 		h.take()

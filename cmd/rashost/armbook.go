@@ -114,18 +114,12 @@ func readArms(path string) ([]arming, error) {
 	return kept, nil
 }
 
-// armed says whether a line may answer now on this device.
-func (b *armBook) armed(line, device string) bool {
-	a, ok := b.get(line)
-	return ok && a.Device == device
-}
-
-// get returns what is in force for a line.
-func (b *armBook) get(line string) (arming, bool) {
+// get returns what is in force for a line on this device: what was said of another one does not count.
+func (b *armBook) get(line, device string) (arming, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	a, ok := b.arms[line]
-	return a, ok && a.inForce(time.Now())
+	return a, ok && a.Device == device && a.inForce(time.Now())
 }
 
 // arm puts a into force, in place of what was before, once it is on disk.
