@@ -106,9 +106,9 @@ func Names() []string {
 	return all
 }
 
-// Parse reads one profile, starting from Defaults; an answer and a hangup that it leaves out are known from V.250. Unknown and duplicate keys, a second document, and commands without a source are
-// errors; each names filename and line, all of them are joined. Faults of the rules between values are of type Fault. With an error comes what
-// could be read, for those who look for more faults.
+// Parse reads one profile, starting from Defaults; an answer and a hangup that it leaves out are known from V.250. Unknown and duplicate keys, a
+// second document, and commands without a source are errors; each names filename and line, all of them are joined. Faults of the rules between values
+// are of type Fault. With an error comes what could be read, for those who look for more faults.
 func Parse(data []byte, filename string) (Profile, error) {
 	p := Defaults()
 	dec := yaml.NewDecoder(bytes.NewReader(data))

@@ -11,7 +11,7 @@ import (
 )
 
 // State is what a line is doing. This file is the life of a line: the states, what can happen, the one table, the one loop. What a
-// row of the table does is in open.go, answer.go, carrier.go, hangup.go and recover.go.
+// row of the table does is in open.go, setup.go, answer.go, carrier.go, hangup.go and recover.go.
 type State string
 
 // The states of a line, in the order of a call's life.

@@ -26,8 +26,8 @@ type Heard struct {
 // maxHeard bounds Heard.Raw.
 const maxHeard = 256
 
-// Monitor sets a modem up as its profile says, caller id and distinctive ring included, and tells everything that the modem says then, until ctx ends. A
-// command that the modem refuses although the set-up needs it ends it with the error; the optional ones that were refused go to ready.
+// Monitor sets a modem up as its profile says, caller id and distinctive ring included, and tells everything that the modem says then, until ctx
+// ends. A command that the modem refuses although the set-up needs it ends it with the error; the optional ones that were refused go to ready.
 func Monitor(ctx context.Context, dev Device, p *hardware.Profile, ready func(refused []*modem.StepError), heard func(Heard)) error {
 	w := &asker{ctx: ctx, dev: dev}
 	defer w.watch()()

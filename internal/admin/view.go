@@ -19,7 +19,8 @@ type Host interface {
 	Calls(ctx context.Context, q CallQuery) ([]CallView, error)
 	// Call returns one call, with Why filled in. id may be the beginning of an id, if only one call's id begins so.
 	Call(ctx context.Context, id string) (CallView, error)
-	// Hangup ends the call of a line. Disable takes a line out of service at once, Drain when its call is over, Enable back. Reset hangs up and initialises anew.
+	// Hangup ends the call of a line. Disable takes a line out of service at once, Drain when its call is over, Enable back. Reset hangs up and
+	// initialises anew.
 	Hangup(ctx context.Context, line string) error
 	Disable(ctx context.Context, line string) error
 	Drain(ctx context.Context, line string) error

@@ -139,8 +139,8 @@ func bounded(text string) string {
 	return strconv.Quote(text)
 }
 
-// Run does the steps on c. secret is what a `secret` without a text types; progress, which may be nil, is told each step before it is
-// done, never a secret. Errors: *ExpectError, whose Got has the secrets that the far end echoed taken out, ErrAborted, or why sending failed, with the step's line.
+// Run does the steps on c. secret is what a `secret` without a text types; progress, which may be nil, is told each step before it is done, never a
+// secret. Errors: *ExpectError, whose Got has the secrets that the far end echoed taken out, ErrAborted, or why sending failed, with the step's line.
 func (s Script) Run(ctx context.Context, c *Caller, secret []byte, progress func(step string)) error {
 	if progress == nil {
 		progress = func(string) {}

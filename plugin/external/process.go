@@ -69,8 +69,8 @@ func silent(format string, args ...any) *failure {
 // errNotRead is the failure of a program that lets queueLimit messages wait.
 var errNotRead = garbage(fmt.Errorf("does not read: %d messages wait for it", queueLimit))
 
-// process is a running program: this file has its life, talk.go what is spoken with it. Four goroutines belong to it: read, write, copyErrors and supervise, which outlives the others; and one
-// that waits for the exit. They all end when done is closed, which fail does, and nobody else.
+// process is a running program: this file has its life, talk.go what is spoken with it. Four goroutines belong to it: read, write, copyErrors and
+// supervise, which outlives the others; and one that waits for the exit. They all end when done is closed, which fail does, and nobody else.
 type process struct {
 	child   *child
 	log     *slog.Logger

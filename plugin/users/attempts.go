@@ -25,8 +25,9 @@ const (
 // everywhere stands in place of a line for all of them; no line has this name.
 const everywhere = ""
 
-// Attempts counts failures in a row of a name, on each line and on all of them, so that guessing gets slower. It knows no difference between names that exist and names that do not, keeps no name, and forgets the pair that failed
-// longest ago when it is full. All methods may be called from any goroutine.
+// Attempts counts failures in a row of a name, on each line and on all of them, so that guessing gets slower. It knows no difference between names
+// that exist and names that do not, keeps no name, and forgets the pair that failed longest ago when it is full. All methods may be called from any
+// goroutine.
 type Attempts struct {
 	max   int
 	clock func() time.Time
@@ -98,8 +99,9 @@ func (a *Attempts) Succeeded(name, line string) {
 	}
 }
 
-// Delay is how long the answer to the next try must wait from now on: 0 for the first three failures on a line, then 1 s, 2 s, 4 s, at most
-// 30 s after the last one; 0 for the first twelve on all lines together, then 1 s, 2 s, 4 s, at most 8 s; the longer of the two. It is the same for a right and a wrong password: ask before the try is judged, or after its failure is counted.
+// Delay is how long the answer to the next try must wait from now on: 0 for the first three failures on a line, then 1 s, 2 s, 4 s, at most 30 s
+// after the last one; 0 for the first twelve on all lines together, then 1 s, 2 s, 4 s, at most 8 s; the longer of the two. It is the same for a
+// right and a wrong password: ask before the try is judged, or after its failure is counted.
 func (a *Attempts) Delay(name, line string) time.Duration {
 	now := a.clock()
 	a.mu.Lock()
