@@ -132,6 +132,9 @@ func Parse(data []byte, filename string) (Profile, error) {
 	}
 	c := checker{file: filename, root: root.Content[0]}
 	if c.root.Kind != yaml.MappingNode {
+		if shape == nil { // null fits everything
+			shape = fmt.Errorf("%s:%d: a profile must be a mapping: keys with values", filename, c.root.Line)
+		}
 		return Profile{}, shape
 	}
 	if !c.has("answer") {

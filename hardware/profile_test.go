@@ -226,6 +226,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("name: x\n---\n"))
 	f.Add([]byte("&a [*a]"))
+	f.Add([]byte("~"))
+	f.Add([]byte("!"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := hardware.Parse(data, "f.yaml")
 		if err == nil && p.Name == "" {
