@@ -148,7 +148,7 @@ func (l *line) drain() {
 			l.event(EventCTSLow, ctsLow, fmt.Sprintf("%d bytes at the end of a call are dropped", n))
 		}
 		left := min(time.Until(l.call.guard.free.Add(lastWords)), drainTime-time.Since(l.hang.began))
-		if left > 0 && l.hang.empty {
+		if left > 0 && l.hang.empty && l.takesDTR() {
 			l.hang.phase = phaseDrain
 			l.in(timeStep, left)
 			return
@@ -158,6 +158,12 @@ func (l *line) drain() {
 	}
 	l.hang.phase = phaseDrain
 	l.in(timeStep, drainPoll)
+}
+
+// takesDTR says that DTR drops when the line hangs up, and takes with it what the modem has not sent yet. A pty has no DTR.
+func (l *line) takesDTR() bool {
+	_, err := l.tty.dev.Signals()
+	return !errors.Is(err, errors.ErrUnsupported) && l.cfg.dtrTime() > 0 && !l.dtrIgnored()
 }
 
 // drop takes DTR down. A device without control signals is closed for the same time; a dead one is opened anew.

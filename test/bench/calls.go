@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,7 +93,7 @@ func (d *daemon) singles(rounds int, s script) (answers, prompts durations, err 
 	for i := range rounds {
 		k, err := m.call(s)
 		if err == nil {
-			err = m.say("OK")
+			err = m.onHook()
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("call %d: %w\n%s", i, err, tail(d.dir+"/log"))
@@ -207,7 +208,7 @@ func (d *daemon) burst(length time.Duration, s script) (l load, err error) {
 			for time.Now().Before(end) {
 				k, callErr := m.call(s)
 				if callErr == nil {
-					callErr = m.say("OK")
+					callErr = m.onHook()
 				}
 				mu.Lock()
 				if callErr != nil {
@@ -226,8 +227,9 @@ func (d *daemon) burst(length time.Duration, s script) (l load, err error) {
 	return l, err
 }
 
-// deaf measures how long a line takes no new call after one: from the end of the service to ATA, the RING being sent as early as the
-// modem can, that is before or right behind its answer to the host's AT. The DTR time is taken off; the modem takes none.
+// deaf measures how long a line takes no new call after one: from the end of the service to ATA. RING is sent as early as the modem can:
+// before its answer to the host's AT, or right behind that to the last of the commands that prove it on hook. The DTR time is taken off; the
+// modem takes none.
 func deaf(ctx context.Context, o options, t *table) error {
 	g, err := newGreeter()
 	if err != nil {
@@ -268,16 +270,16 @@ func (d *daemon) backToBack(g *greeter, rounds int, early bool) (times durations
 	k, err := m.call(s)
 	for i := 0; err == nil && i < rounds; i++ {
 		over := *g.last.Load()
-		replies := []string{"OK", "RING"}
+		m.limit(20 * time.Second)
+		steps := []func() error{m.onHook, m.rings}
 		if early {
-			replies = []string{"RING", "OK"}
+			slices.Reverse(steps)
 		}
-		for _, r := range replies {
-			if err = m.say(r); err != nil {
+		for _, step := range steps {
+			if err = step(); err != nil {
 				return nil, err
 			}
 		}
-		m.limit(20 * time.Second)
 		if _, err = m.until("ATA\r"); err != nil {
 			return nil, err
 		}

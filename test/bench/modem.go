@@ -16,10 +16,11 @@ import (
 // modem is the far end of a line: a modem that answers OK to everything, and its caller. It does as little as possible, since its
 // CPU time is taken from the same cores. One goroutine uses it.
 type modem struct {
-	pty  *modemsim.PTY
-	host *os.File // keeps the pty alive while the daemon has its end closed
-	buf  []byte
-	got  []byte // came and was not yet taken
+	pty    *modemsim.PTY
+	host   *os.File // keeps the pty alive while the daemon has its end closed
+	buf    []byte
+	got    []byte // came and was not yet taken
+	number []byte // in S8, by which the host knows its modem after a call
 	// obeyed is when the last command was answered.
 	obeyed time.Time
 }
@@ -69,6 +70,8 @@ func (m *modem) say(text string) error {
 	return err
 }
 
+func (m *modem) rings() error { return m.say("RING") }
+
 func (m *modem) more() error {
 	n, err := m.pty.Read(m.buf)
 	m.got = append(m.got, m.buf[:n]...)
@@ -115,11 +118,45 @@ func (m *modem) obey(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		if strings.Contains(line, "AT") {
-			if err := m.say("OK"); err != nil {
-				return err
-			}
-			m.obeyed = time.Now()
+		if err := m.answer(line); err != nil {
+			return err
+		}
+	}
+}
+
+// answer answers a command line. Every one is OK.
+func (m *modem) answer(line string) error {
+	_, command, ok := strings.Cut(strings.TrimSuffix(line, "\r"), "AT")
+	if !ok {
+		return nil
+	}
+	if n, ok := strings.CutPrefix(command, "S8="); ok {
+		m.number = append(m.number[:0], n...)
+	}
+	if command == asksNumber {
+		if err := m.say(string(m.number)); err != nil {
+			return err
+		}
+	}
+	m.obeyed = time.Now()
+	return m.say("OK")
+}
+
+// asksNumber is the last of the commands by which the host proves that a modem has hung up.
+const asksNumber = "S8?"
+
+// onHook answers these commands. The first of them, AT, was taken by talk.
+func (m *modem) onHook() error {
+	if err := m.say("OK"); err != nil {
+		return err
+	}
+	for {
+		line, err := m.until("\r")
+		if err == nil {
+			err = m.answer(line)
+		}
+		if err != nil || strings.HasSuffix(line, asksNumber+"\r") {
+			return err
 		}
 	}
 }
@@ -139,11 +176,11 @@ type prompt struct{ text, typed string }
 // named logs in at plugin anyone.
 func named(name, end string) script { return script{[]prompt{{"name: ", name}}, end} }
 
-// call makes one call from RING to the hang-up's AT, whose answer is left to the caller.
+// call makes one call from RING to the hang-up's AT, whose answer is left to the caller: see onHook.
 func (m *modem) call(s script) (k marks, err error) {
 	m.limit(20 * time.Second)
 	k.ring = time.Now()
-	if err = m.say("RING"); err == nil {
+	if err = m.rings(); err == nil {
 		_, err = m.until("ATA\r")
 	}
 	k.answer = time.Now()

@@ -115,7 +115,7 @@ func (d *daemon) relayRun(o options, conns <-chan net.Conn) (c carried, err erro
 	if _, err = m.until("AT\r"); err != nil {
 		return c, err
 	}
-	if err = m.say("OK"); err != nil {
+	if err = m.onHook(); err != nil {
 		return c, err
 	}
 	time.Sleep(300 * time.Millisecond) // the line proves itself quiet
