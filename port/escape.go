@@ -1,6 +1,7 @@
 package port
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -39,6 +40,19 @@ func (r *escapeRun) take(b byte) {
 	}
 }
 
+// takeAll takes note of all of p: of characters behind the last one that ends a run.
+func (r *escapeRun) takeAll(p []byte) {
+	for i, b := range slices.Backward(p) {
+		if b&0x7f != escapeChar && !xonXOFF(b) {
+			*r, p = escapeRun{}, p[i+1:]
+			break
+		}
+	}
+	for _, b := range p {
+		r.take(b)
+	}
+}
+
 // xonXOFF says that a modem may take the character for flow control, with a parity bit or without, so that what stands on both sides of it
 // becomes neighbours.
 func xonXOFF(b byte) bool { return b&0x7f == 0x11 || b&0x7f == 0x13 }
@@ -59,7 +73,15 @@ func newEscapeGuard(s12 time.Duration, baud int) escapeGuard {
 
 // safe returns how many bytes of p may be sent at once behind what r says. Where that is not all, silence must come before the next.
 func (r escapeRun) safe(p []byte) int {
-	for i, b := range p {
+	for i := 0; i < len(p); i++ {
+		if r.run == 0 {
+			n := indexEscape(p[i:])
+			if n < 0 {
+				break
+			}
+			i += n
+		}
+		b := p[i]
 		plus := b&0x7f == escapeChar
 		switch {
 		case plus && r.flow: // neighbours for one modem, and not for another
@@ -72,6 +94,18 @@ func (r escapeRun) safe(p []byte) int {
 		r.take(b)
 	}
 	return len(p)
+}
+
+// indexEscape returns where the first escape character stands in p, -1 where there is none.
+func indexEscape(p []byte) int {
+	n := bytes.IndexByte(p, escapeChar)
+	if n >= 0 {
+		p = p[:n]
+	}
+	if high := bytes.IndexByte(p, escapeChar|0x80); high >= 0 {
+		return high
+	}
+	return n
 }
 
 // mayCommand says whether what follows an escape could be the AT of a command; nothing at all could be anything. TIES passes over blanks
@@ -104,9 +138,7 @@ func letter(b byte) byte { return b &^ 0xa0 }
 
 // sent takes note of what the device took.
 func (g *escapeGuard) sent(p []byte, now time.Time) {
-	for _, b := range p {
-		g.take(b)
-	}
+	g.takeAll(p)
 	if now.After(g.free) {
 		g.free = now
 	}

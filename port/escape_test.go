@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -288,6 +290,31 @@ func TestEscapeHoldsUpNothingElse(t *testing.T) {
 }
 
 // FuzzEscapes writes anything in any pieces with any pauses: the modem finds no escape and gets every byte.
+// TestEscapeRun: many characters at once are taken as one after the other, and the next escape character is found whatever its parity bit.
+func TestEscapeRun(t *testing.T) {
+	alphabet := []byte("a+A\x11+\xab\x93T")
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var one, all escapeRun
+		for range 3 {
+			p := make([]byte, random.IntN(9))
+			for i := range p {
+				p[i] = alphabet[random.IntN(len(alphabet))]
+			}
+			first := slices.IndexFunc(p, func(b byte) bool { return b&0x7f == escapeChar })
+			if got := indexEscape(p); got != first {
+				t.Fatalf("%q: the first escape character at %d, not %d", p, got, first)
+			}
+			for _, b := range p {
+				one.take(b)
+			}
+			if all.takeAll(p); all != one {
+				t.Fatalf("%q: %+v, one by one %+v", p, all, one)
+			}
+		}
+	}
+}
+
 func FuzzEscapes(f *testing.F) {
 	f.Add([]byte("+++ATH\r"), []byte{0})
 	f.Add([]byte("++++++ATH\r+++\r\nat\r"), []byte{3, 90, 2, 120, 1, 60})
