@@ -55,17 +55,17 @@ func (m *Manager) deviceEvent(e hotplug.Event) {
 		if !l.hardware() || l.snap.Load().State != Absent {
 			continue
 		}
-		if _, err := os.Stat(l.cfg.Device); err != nil && e.Action != hotplug.Lost {
+		if _, err := os.Stat(l.given.Device); err != nil && e.Action != hotplug.Lost {
 			continue
 		}
-		m.log.Debug("a device came", "line", l.cfg.Name, "device", e.Device, "settled", e.Settled)
+		m.log.Debug("a device came", "line", l.given.Name, "device", e.Device, "settled", e.Settled)
 		go l.tell(evCame, "the device came")
 	}
 }
 
 // hardware says that the kernel tells when the line's device comes.
 func (l *line) hardware() bool {
-	name, ok := strings.CutPrefix(l.cfg.Device, l.mgr.dev)
+	name, ok := strings.CutPrefix(l.given.Device, l.mgr.dev)
 	return ok && !strings.HasPrefix(name, "pts/") && !strings.HasPrefix(name, "shm/")
 }
 

@@ -124,7 +124,7 @@ func TestHardware(t *testing.T) {
 	for device, want := range map[string]bool{
 		"/dev/ttyS0": true, "/dev/serial/by-id/usb-x": true, "/dev/pts/3": false, "/dev/shm/link": false, "/tmp/pty": false, "sim:demo": false, "pty:/dev/x": false,
 	} {
-		l := &line{mgr: m, cfg: LineConfig{Device: device}}
+		l := &line{mgr: m, given: &LineConfig{Device: device}}
 		if l.hardware() != want {
 			t.Errorf("%s: %v", device, !want)
 		}

@@ -16,10 +16,10 @@ type carrier struct {
 	low    bool      // it was low before this call
 	tells  bool      // and so it tells whether the modem is on hook; known until the next call, or the device goes
 	usable bool      // its loss ends this call
-	by     time.Time // required: it must be high by then
 	clear  bool      // CLOCAL is off: the kernel hangs the device up
-	first  []byte    // direct line: the bytes that began the call
 	told   bool      // that DCD is ignored has been logged
+	by     time.Time // required: it must be high by then
+	first  []byte    // direct line: the bytes that began the call
 	mark   uint64    // the tail that is being watched
 	since  time.Time // since when there was silence
 }

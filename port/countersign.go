@@ -14,13 +14,13 @@ import (
 // still there sees the question and can type OK, but does not know the number.
 type countersign struct {
 	number int  // in signRegister; 0 for none
+	heard  int  // what was said to the question; -1 for nothing
+	wrongs int  // so many wrong answers in a row
 	kept   bool // the modem has shown that it keeps such a number; until the device goes
 	tried  bool // it was given one; until the device goes
 	asked  bool // the answer is awaited
-	heard  int  // what was said since then; -1 for nothing
 	due    bool // a call has ended, or should have: nothing else is sent before the modem has given the number
 	wrong  bool // AT was answered instead, or another number given
-	wrongs int  // that often in a row
 }
 
 // signRegister is the length of the comma in a dial string: every family has it, it takes 0 to 255, and who answers calls does not dial.

@@ -41,9 +41,10 @@ type hangup struct {
 	phase   phase
 	began   time.Time
 	dtrLow  time.Time    // since when DTR is low, zero when it is not
+	quietBy time.Time    // silence is awaited until then at least
+	diag    *diagnostics // what was asked about the call; nil: nothing yet
 	dcd     bool         // DCD was high in this call: when it is low, the modem is on hook
 	unseen  bool         // there was a call of which DCD showed nothing
-	quietBy time.Time    // silence is awaited until then at least
 	onHook  bool         // the modem is known to be on hook: what comes is its word, not the caller's
 	settled bool         // the settle time after CONNECT is over
 	orderly bool         // the handler ended the call: its last words may go out
@@ -54,7 +55,6 @@ type hangup struct {
 	closed  bool         // the device was closed for the DTR time
 	unset   bool         // the modem lost its settings
 	reopen  bool         // open the device anew afterwards
-	diag    *diagnostics // what was asked about the call; nil: nothing yet
 	off     bool         // switch the line off afterwards
 }
 

@@ -34,14 +34,14 @@ func ladder() []rung {
 
 // climb is where a line is on the ladder.
 type climb struct {
-	on      bool      // a step is going on
-	at      int       // which one
+	at      int       // the step
 	from    int       // where the next try begins
 	hopeful string    // the step that seems to have helped; what follows shows
+	dtrLow  time.Time // DTR is low since then, zero when it is not
+	on      bool      // a step is going on
 	refused bool      // the modem obeys, but not in its set-up: nothing below a reset can help
 	silent  bool      // it did not answer the first question of this try
 	resets  bool      // DTR was low, and the modem resets itself
-	dtrLow  time.Time // DTR is low since then, zero when it is not
 }
 
 const (

@@ -316,8 +316,8 @@ const (
 
 // line is one managed line: the state machine's own data. Nobody else touches it; they send requests and read the snapshot.
 type line struct {
-	cfg     LineConfig // as given, but for the profile of a modem that was asked
-	given   *LineConfig
+	cfg     *LineConfig // as given, but for the profile of a modem that was asked; the line's goroutine alone uses it
+	given   *LineConfig // is never changed
 	mgr     *Manager
 	inbox   chan request
 	done    chan struct{} // closed when the machine has ended and the device is given back

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"rashost/hardware"
 )
@@ -522,5 +523,13 @@ func TestLineSettings(t *testing.T) {
 		if bad.check() == nil {
 			t.Errorf("%+v is accepted", bad)
 		}
+	}
+}
+
+// TestLineIsSmall: a thousand lines wait for calls on a small machine. What grows past this size is better kept behind a pointer by the few
+// lines that need it (docs/benchmarks.md has what a whole line takes).
+func TestLineIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(line{}); size > 1408 && unsafe.Sizeof(uintptr(0)) == 8 {
+		t.Errorf("a line is %d bytes", size)
 	}
 }

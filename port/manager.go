@@ -134,7 +134,7 @@ func (m *Manager) Apply(ctx context.Context, cfgs []LineConfig) error {
 	}
 	old := make(map[string]*line)
 	for _, l := range m.lines {
-		old[l.cfg.Name] = l
+		old[l.given.Name] = l
 	}
 	kept := make(map[*line]bool)
 	for i := range cfgs {
@@ -183,7 +183,7 @@ func start(fresh []*line) {
 			for l := range next {
 				patience.Reset(startPatience)
 				l.wake()
-				if l.cfg.OutOfService != "" {
+				if l.given.OutOfService != "" {
 					continue
 				}
 				select {
@@ -230,7 +230,7 @@ func (m *Manager) check(cfgs []LineConfig) ([]Opener, error) {
 // lines that had it before have given it back.
 func (m *Manager) newLine(c LineConfig, o Opener, replaced *line) *line {
 	l := &line{
-		cfg: c, given: &c, mgr: m, inbox: make(chan request, 1), done: make(chan struct{}), started: make(chan struct{}),
+		cfg: &c, given: &c, mgr: m, inbox: make(chan request, 1), done: make(chan struct{}), started: make(chan struct{}),
 		state: Disabled, since: time.Now(), dirty: true,
 		tty: tty{opener: inTurn{o, m.opens}, starts: make(chan Device, 1), reads: make(chan chunk, 1), opened: make(chan opening, 1)},
 	}
@@ -253,7 +253,7 @@ func (m *Manager) newLine(c LineConfig, o Opener, replaced *line) *line {
 		default:
 		}
 		still = append(still, e)
-		if e.cfg.Device == c.Device {
+		if e.given.Device == c.Device {
 			l.tty.closed = append(l.tty.closed, e.done)
 		}
 	}
@@ -354,7 +354,7 @@ func (m *Manager) line(name string) *line {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, l := range m.lines {
-		if l.cfg.Name == name {
+		if l.given.Name == name {
 			return l
 		}
 	}

@@ -15,22 +15,21 @@ import (
 type tty struct {
 	opener Opener
 	dev    Device // nil when closed
-	busy   bool   // another program has it
+	busy   bool   // another program had it
+	absent bool   // there was no device since the last open
 
-	starts  chan Device // to the reader: read once
-	reads   chan chunk  // from the reader: what came
+	opening bool        // an open is in progress
 	reading bool        // a read is in progress
 	reader  bool        // the reader has been started
+	starts  chan Device // to the reader: read once
+	reads   chan chunk  // from the reader: what came
 
 	opened    chan opening
-	opening   bool                        // an open is in progress
-	stopOpen  context.CancelFunc          // stops it
+	stopOpen  context.CancelFunc          // stops the open
 	before    func(context.Context) error // to be done before the next open, once
 	closed    []<-chan struct{}           // what must be over before the next open
 	notBefore time.Time                   // and the earliest time of it: DTR must stay low for a while
-
-	absent bool   // there was no device since the last open
-	node   string // the node that the device had when it was last open, "" when not known
+	node      string                      // the node that the device had when it was last open, "" when not known
 }
 
 // opening is what came of an open.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// readSize is the reader's buffer: what it reads are a modem's answers.
+// readSize is the buffer of who asks a modem something.
 const readSize = 256
 
 // chunk is one read.
@@ -16,10 +16,13 @@ type chunk struct {
 	err  error
 }
 
+// lineRead is the buffer of a line, which waits with it for days: a RING, a caller id.
+const lineRead = 128
+
 // reader is the line's second goroutine. It reads once for each device it is given, so that at any other time nobody touches the
 // data direction.
 func (l *line) reader() {
-	buf := make([]byte, readSize)
+	buf := make([]byte, lineRead)
 	for dev := range l.tty.starts {
 		n, err := dev.Read(buf)
 		l.tty.reads <- chunk{dev, buf[:n], err}

@@ -64,7 +64,9 @@ func (l *line) recognised(id Identification) {
 	l.asking = nil
 	profile := id.Profile
 	if profile.Name != "" {
-		l.cfg.Profile = &profile
+		c := *l.given
+		c.Profile = &profile
+		l.cfg = &c
 	}
 	if !interrupted {
 		l.known = id.Why

@@ -96,7 +96,7 @@ func (l *line) setUpSteps() []modem.Step {
 		}
 		first = append(first, modem.Step{Send: "AT", Optional: true, Timeout: probeTime}, modem.Step{Send: "AT", Alternative: true, Timeout: probeTime})
 	}
-	return slices.Concat(first, l.backOnHook(), initSteps(&l.cfg), l.giveSign())
+	return slices.Concat(first, l.backOnHook(), initSteps(l.cfg), l.giveSign())
 }
 
 // initSteps are the commands of the line's profile, those for distinctive ring, where the line asks for it, and caller id last.

@@ -287,11 +287,12 @@ func logMissing(log *slog.Logger, c *config.Config, here launch.Support) {
 	}
 }
 
-// logWarnings writes what works and is unwise.
+// logWarnings writes what works and is unwise, and forgets it: a thousand lines have thousands of remarks.
 func (d *daemon) logWarnings(h *house) {
 	for _, w := range append(h.config.Warnings, h.warnings...) {
 		d.log.Warn("configuration: " + w.Error())
 	}
+	h.config.Warnings, h.warnings = nil, nil
 }
 
 // logPluginErrors writes an event for every plugin that could not be made (20095, 20096).

@@ -12,8 +12,7 @@ const dle = 0x10
 // Splitter cuts a modem's output into lines. A line ends with CR, LF or CR LF; empty lines, NULs, other control characters and bytes
 // over 0x7E are dropped. DLE R, the ring of a modem in voice mode, counts as the line RING. The zero value is ready to use.
 type Splitter struct {
-	buf     [MaxLine]byte
-	n       int
+	buf     []byte // it grows with the lines: thousands of idle modems say OK
 	long    bool   // the line is over MaxLine: drop it
 	cr      bool   // the last byte was the CR that ended a line
 	dle     bool   // the last byte was DLE
@@ -48,18 +47,17 @@ func (s *Splitter) put(c byte) (line string, ok bool) {
 		return line, ok
 	case c < ' ' || c > '~':
 		return "", false
-	case s.n == MaxLine:
+	case len(s.buf) == MaxLine:
 		s.long = true
 		return "", false
 	}
-	s.buf[s.n] = c
-	s.n++
+	s.buf = append(s.buf, c)
 	return "", false
 }
 
 func (s *Splitter) end() (string, bool) {
-	line, long := strings.TrimSpace(string(s.buf[:s.n])), s.long
-	s.n, s.long = 0, false
+	line, long := strings.TrimSpace(string(s.buf)), s.long
+	s.buf, s.long = s.buf[:0], false
 	if long {
 		s.dropped++
 		return "", false
@@ -82,10 +80,10 @@ func (s *Splitter) Echo(command string) { s.echo = strings.TrimSpace(command) }
 func (s *Splitter) AfterCR() bool { return s.cr }
 
 // Pending is how many bytes of an unfinished line are kept.
-func (s *Splitter) Pending() int { return s.n }
+func (s *Splitter) Pending() int { return len(s.buf) }
 
 // Dropped counts the lines over MaxLine.
 func (s *Splitter) Dropped() uint64 { return s.dropped }
 
 // Reset forgets the unfinished line and the echo.
-func (s *Splitter) Reset() { *s = Splitter{dropped: s.dropped} }
+func (s *Splitter) Reset() { *s = Splitter{buf: s.buf[:0], dropped: s.dropped} }
