@@ -11,6 +11,9 @@ import (
 	"rashost/port/modem"
 )
 
+// ringing says that a caller waits. What rang longer ago has given up.
+func (l *line) ringing() bool { return l.rings > 0 && time.Since(l.ringAt) < ringGap }
+
 // ring looks whether it has rung long enough. (RING.)
 func (l *line) ring(occurrence) {
 	l.in(timeState, ringGap)

@@ -1,7 +1,6 @@
 package port
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"strconv"
@@ -23,8 +22,8 @@ type countersign struct {
 	wrong  bool // AT was answered instead, or another number given
 }
 
-// signRegister is the length of the comma in a dial string: every family has it, it takes 0 to 255, and who answers calls does not dial.
-const signRegister = 8
+// The number is kept in S8, the length of the comma in a dial string: every family has it, it takes 0 to 255, and who answers calls does not dial.
+const givesSign, asksSign = "ATS8=", "ATS8?"
 
 // The numbers that are given: none is a factory's, and all have three digits, as no numeric OK has.
 const signLeast, signMost = 100, 250
@@ -59,13 +58,13 @@ func (l *line) giveSign() []modem.Step {
 	}
 	t.tried = true
 	t.number = signLeast + rand.N(signMost-signLeast+1)
-	return []modem.Step{{Send: fmt.Sprintf("ATS%d=%d", signRegister, t.number), Optional: true, Timeout: probeTime}}
+	return []modem.Step{{Send: givesSign + strconv.Itoa(t.number), Optional: true, Timeout: probeTime}}
 }
 
 // ask begins the question.
 func (t *countersign) ask() modem.Step {
 	t.asked, t.heard = true, -1
-	return modem.Step{Send: fmt.Sprintf("ATS%d?", signRegister), Optional: true, Timeout: probeTime}
+	return modem.Step{Send: asksSign, Optional: true, Timeout: probeTime}
 }
 
 // line takes a line that the modem says, and says whether it answers the question.
@@ -84,15 +83,11 @@ func (t *countersign) over() bool {
 	return t.heard == t.number
 }
 
-// checkSign begins the question that ends the set-up: does the modem keep the number? It says whether there is one. While a caller waits
-// nothing is asked.
+// checkSign begins the question that ends the set-up: does the modem keep the number? It says whether there is one. A caller who is ringing
+// waits for it: without the number nobody could say later when he has gone.
 func (l *line) checkSign() bool {
 	t := &l.countersign
 	if t.number == 0 || t.kept {
-		return false
-	}
-	if l.rings > 0 {
-		t.number = 0
 		return false
 	}
 	l.startScript([]modem.Step{t.ask()})
@@ -110,20 +105,37 @@ func (l *line) signOver() {
 		l.readBackSetUp()
 	case l.signKnown():
 		l.beginSetUp()
+	case l.retest: // or a modem that was switched off in a call would never come back
+		l.event(EventUnproven, "after the quarantine the modem is believed again", signWrong+", who sees the number that it is given now")
+		l.beginSetUp()
 	default:
 		l.post(evFailed, signWrong)
 	}
 }
 
+// succeed takes over what a line of this device knew of its last call, which this one replaces: its caller may still be there.
+func (l *line) succeed() {
+	for old := l.before; old != nil; old = old.before {
+		select {
+		case <-old.done: // nothing of it changes any more
+			if old.countersign.due && !l.countersign.due {
+				l.countersign = old.countersign
+			}
+		default:
+			return
+		}
+	}
+	l.before = nil
+}
+
 // signFirst begins the set-up of a line whose last call is not known to be over: nothing else is sent before the modem gives its number, or
-// the caller would see the next one. After a quarantine it is believed again, or a modem that was switched off in a call would never
-// come back.
+// the caller would see the next one.
 func (l *line) signFirst() bool {
 	t := &l.countersign
-	if !t.due || l.retest || t.number == 0 {
+	if !t.due || t.number == 0 {
 		return false
 	}
-	l.startScript([]modem.Step{{Send: "AT", Timeout: probeTime}, t.ask()})
+	l.startScript([]modem.Step{{Send: "AT", Optional: l.retest, Timeout: probeTime}, t.ask()})
 	return true
 }
 

@@ -45,6 +45,9 @@ func TestCallerPosesAsTheNext(t *testing.T) {
 					r.modem.set(func(m *fakeModem) { m.parrot = "" })
 					r.modem.lose("\r\nNO CARRIER\r\n")
 					r.within(quarantineTime+time.Minute, Listening)
+					if told := r.told(EventUnproven); len(told) > 0 { // it gave its number
+						t.Error(told)
+					}
 					r.modem.set(func(m *fakeModem) { m.deafDTR = false })
 					r.anotherCaller("5551234")
 					if r.calls() != 2 {
@@ -169,6 +172,79 @@ func TestModemThatForgets(t *testing.T) {
 		}
 		if r.calls() != signTrust+3 {
 			t.Errorf("%d calls", r.calls())
+		}
+	})
+}
+
+// TestRingInTheSetUp: a call that comes before the modem has shown that it keeps the number does not keep it from being asked.
+func TestRingInTheSetUp(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) { deaf(r); r.modem.answers["ATS0=0"] = "\r\nRING\r\n\r\nOK\r\n" }, func(r *rig) {
+		r.within(time.Second, Ringing)
+		r.modem.set(func(m *fakeModem) { clear(m.answers) })
+		for range 3 {
+			r.anotherCaller("5551234")
+		}
+		if s := r.snap(); r.calls() != 1 || s.State != Quarantined {
+			t.Errorf("%d calls, %+v", r.calls(), s)
+		}
+	})
+}
+
+// TestCallerOutlastsTheQuarantine: it is told that who is still there then sees the next number.
+func TestCallerOutlastsTheQuarantine(t *testing.T) {
+	bubble(t, FakeOptions{}, deaf, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.anotherCaller("5550000")
+		r.within(time.Minute, Quarantined)
+		r.within(quarantineTime+time.Minute, Listening)
+		if told := r.told(EventUnproven); len(told) != 1 || !strings.Contains(told[0], "sees the number that it is given now") {
+			t.Error(told)
+		}
+	})
+}
+
+// TestReloadInACall: the line that replaces one in a call asks for the number that the modem was given, and tells the caller no other.
+func TestReloadInACall(t *testing.T) {
+	bubble(t, FakeOptions{}, deaf, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.handler = func(ctx context.Context, _ *Call) Outcome { <-ctx.Done(); return Outcome{} }
+		r.say("\r\nRING\r\n\r\nNMBR = 5550000\r\n")
+		r.say("\r\nRING\r\n")
+		r.within(time.Minute, Dialog)
+		for range 2 {
+			r.cfg.HandlerGrace += time.Second
+			r.apply()
+		}
+		r.anotherCaller("5551234")
+		if data := r.modem.sent(); strings.Contains(data, "ATS8=") || r.calls() != 1 {
+			t.Errorf("%d calls, the caller was sent %q", r.calls(), data)
+		}
+		r.within(time.Minute, Quarantined)
+	})
+	bubble(t, FakeOptions{}, func(r *rig) { deaf(r); r.modem.deafDTR = false }, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.handler = func(ctx context.Context, _ *Call) Outcome { <-ctx.Done(); return Outcome{} }
+		r.say("\r\nRING\r\n\r\nNMBR = 5550000\r\n")
+		r.say("\r\nRING\r\n")
+		r.within(time.Minute, Dialog)
+		r.cfg.HandlerGrace += time.Second
+		r.apply()
+		r.within(15*time.Second, Listening)
+	})
+}
+
+// TestNumberRefusedLater: a modem that kept its number once, and later refuses another one, is asked again.
+func TestNumberRefusedLater(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) { deaf(r); r.modem.deafDTR = false }, func(r *rig) {
+		r.within(time.Second, Listening)
+		r.modem.set(func(m *fakeModem) { m.forgets, m.refuses = true, "ATS8=" })
+		if err := r.mgr.Reset(context.Background(), r.cfg.Name); err != nil {
+			t.Fatal(err)
+		}
+		r.within(10*time.Second, Listening)
+		r.anotherCaller("5550000")
+		if s := r.snap(); r.calls() != 1 || s.State != Listening {
+			t.Errorf("%d calls, %+v", r.calls(), s)
 		}
 	})
 }

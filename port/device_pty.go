@@ -273,12 +273,12 @@ func (d *ptyDevice) Signals() (Signals, error) {
 
 // SetDTR implements Device.
 func (d *ptyDevice) SetDTR(bool) error {
-	return d.control("set DTR", func(int) error { return unix.ENOTTY })
+	return d.control(opDTR, func(int) error { return unix.ENOTTY })
 }
 
 // SetRTS implements Device.
 func (d *ptyDevice) SetRTS(bool) error {
-	return d.control("set RTS", func(int) error { return unix.ENOTTY })
+	return d.control(opRTS, func(int) error { return unix.ENOTTY })
 }
 
 // Break implements Device. The far end does not see it.

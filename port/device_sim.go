@@ -128,7 +128,7 @@ func (d *simDevice) Apply(s Settings) error {
 
 // Signals implements Device.
 func (d *simDevice) Signals() (Signals, error) {
-	if err := d.alive("read control signals"); err != nil {
+	if err := d.alive(opSignals); err != nil {
 		return Signals{}, err
 	}
 	s := d.modem.Signals()
@@ -137,7 +137,7 @@ func (d *simDevice) Signals() (Signals, error) {
 
 // SetDTR implements Device.
 func (d *simDevice) SetDTR(on bool) error {
-	if err := d.alive("set DTR"); err != nil {
+	if err := d.alive(opDTR); err != nil {
 		return err
 	}
 	d.dtr.Store(on)
@@ -147,7 +147,7 @@ func (d *simDevice) SetDTR(on bool) error {
 
 // SetRTS implements Device. While it is off, the modem sends nothing.
 func (d *simDevice) SetRTS(on bool) error {
-	if err := d.alive("set RTS"); err != nil {
+	if err := d.alive(opRTS); err != nil {
 		return err
 	}
 	d.rts.Store(on)

@@ -48,9 +48,7 @@ func TestSimHeldOutput(t *testing.T) {
 	}
 	m.SetFaults(modemsim.Faults{})
 	command(t, d, "MM", "virtual modem")
-	if n, err := d.OutQueue(); n != 0 || err != nil {
-		t.Errorf("queue %d, %v", n, err)
-	}
+	eventually(t, "an empty queue", func() bool { n, err := d.OutQueue(); return n == 0 && err == nil })
 	m.SetFaults(modemsim.Faults{HoldCTS: true})
 	if _, err := d.Write([]byte("AT\r")); err != nil {
 		t.Fatal(err)

@@ -268,7 +268,7 @@ func (d *ttyDevice) Apply(s Settings) error {
 
 // Signals implements Device. It asks the kernel itself, as the library does not read back DTR and RTS.
 func (d *ttyDevice) Signals() (sig Signals, err error) {
-	err = d.control("read control signals", func(fd int) error {
+	err = d.control(opSignals, func(fd int) error {
 		sig, err = readSignals(fd)
 		return err
 	})
@@ -277,12 +277,12 @@ func (d *ttyDevice) Signals() (sig Signals, err error) {
 
 // SetDTR implements Device.
 func (d *ttyDevice) SetDTR(on bool) error {
-	return d.withPort("set DTR", func(p serial.Port) error { return p.SetDTR(on) })
+	return d.withPort(opDTR, func(p serial.Port) error { return p.SetDTR(on) })
 }
 
 // SetRTS implements Device.
 func (d *ttyDevice) SetRTS(on bool) error {
-	return d.withPort("set RTS", func(p serial.Port) error { return p.SetRTS(on) })
+	return d.withPort(opRTS, func(p serial.Port) error { return p.SetRTS(on) })
 }
 
 // Break implements Device. The library's Break can't be stopped, so this one is ours.

@@ -184,6 +184,11 @@ func TestTTYSignalsUnsupportedOnPTY(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	for op, none := range map[string]bool{opSignals: true, opDTR: true, opRTS: true, "apply": false} { // kernels before Linux 5.13
+		if err := deviceError("/dev/pts/9", op, false, unix.EINVAL); errors.Is(err, errors.ErrUnsupported) != none {
+			t.Errorf("%s: EINVAL gives %v", op, err)
+		}
+	}
 }
 
 // go.bug.st/serial panics in Read at file number 1024; nothing of ours may depend on such a limit.

@@ -98,14 +98,21 @@ func (r escapeRun) safe(p []byte) int {
 
 // indexEscape returns where the first escape character stands in p, -1 where there is none.
 func indexEscape(p []byte) int {
-	n := bytes.IndexByte(p, escapeChar)
-	if n >= 0 {
-		p = p[:n]
+	const window = 128 // so that a text full of the one is not searched for the other again and again
+	for at := 0; at < len(p); at += window {
+		w := p[at:min(at+window, len(p))]
+		n := bytes.IndexByte(w, escapeChar)
+		if n >= 0 {
+			w = w[:n]
+		}
+		if high := bytes.IndexByte(w, escapeChar|0x80); high >= 0 {
+			n = high
+		}
+		if n >= 0 {
+			return at + n
+		}
 	}
-	if high := bytes.IndexByte(p, escapeChar|0x80); high >= 0 {
-		return high
-	}
-	return n
+	return -1
 }
 
 // mayCommand says whether what follows an escape could be the AT of a command; nothing at all could be anything. TIES passes over blanks

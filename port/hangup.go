@@ -160,7 +160,8 @@ func (l *line) drain() {
 	l.in(timeStep, drainPoll)
 }
 
-// takesDTR says that DTR drops when the line hangs up, and takes with it what the modem has not sent yet. A pty has no DTR.
+// takesDTR says that DTR drops when the line hangs up, and takes with it what the modem has not sent yet. A pty that another program has made
+// has none.
 func (l *line) takesDTR() bool {
 	_, err := l.tty.dev.Signals()
 	return !errors.Is(err, errors.ErrUnsupported) && l.cfg.dtrTime() > 0 && !l.dtrIgnored()
@@ -262,6 +263,7 @@ func (l *line) abandon() {
 	l.logAt(slog.LevelError, "the handler did not return: the device is closed under it", "call", l.call.ID, "grace", l.cfg.handlerGrace())
 	l.note("the handler did not return within " + l.cfg.handlerGrace().String() + ": given up")
 	if l.hang.off {
+		l.closeDevice()
 		l.post(evOff, "switched off")
 		return
 	}

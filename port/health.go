@@ -132,7 +132,7 @@ func obeyed(err error) bool {
 // unlessItRings is err, unless the modem rings: then it is alive, and too busy to answer. Where DTR is ignored, a caller may have typed
 // the RING.
 func (l *line) unlessItRings(err error) error {
-	if l.rings > 0 && time.Since(l.ringAt) < ringGap && !l.dtrIgnored() {
+	if l.ringing() && !l.dtrIgnored() {
 		return nil
 	}
 	return err

@@ -359,10 +359,11 @@ type line struct {
 	tries       int                      // opens in a row that found no device, or a busy one
 	failures    int                      // recoveries in a row that did not help
 	goodAt      time.Time                // when the line last began to listen
-	noEscape    bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
 	stuckWhy    string                   // what may keep the modem in a call since a hang-up that failed; "" when nothing is known
+	noEscape    bool                     // the set-up switched the escape off (hardware.Profile.EscapeOff)
 	offHook     bool                     // offhook.go: the modem was taken off hook
 	onlyOffHook bool                     // the device is being opened for nothing else
+	onHookOnce  bool                     // the modem has been told at least once to go on hook
 	usbWaits    bool                     // usb.go: the device was switched off and on, and the line has not listened since
 	dsrHigh     bool                     // DSR has been seen high since the device came
 	deaf        int                      // hang-ups in a row in which DTR did nothing
@@ -373,6 +374,7 @@ type line struct {
 	draining    bool                     // the line is disabled when the call is over
 	pending     string                   // what follows when the call is over, for people; "" for nothing special
 	loan        *Loan                    // lend.go: who has the device, or waits for it; nil for nobody
+	before      *line                    // countersign.go: the line of this device that this one replaces, until the device is open
 	maintained  bool                     // maintenance.go: disabled by its window, not by an operator
 	skipUntil   time.Time                // an operator cut the window short that ends then
 	orders      orders                   // orders.go: what an operator said that holds
@@ -395,10 +397,11 @@ func (l *line) logAt(level slog.Level, message string, args ...any) {
 
 // request is what others ask of a line.
 type request struct {
-	ev    event
-	why   string
-	loan  *Loan      // of evLend and evReturn
-	reply chan error // buffered
+	ev     event
+	why    string
+	loan   *Loan      // of evLend and evReturn
+	before *line      // countersign.go: the line of this device that this one replaces, until the device is open
+	reply  chan error // buffered
 }
 
 // run is the loop. An idle line has nothing to wait for but its reader and a request, so it gives up its goroutine; wake starts

@@ -247,13 +247,17 @@ func (m *Manager) newLine(c LineConfig, o Opener, replaced *line) *line {
 	l.asleep.Store(true)
 	still := m.ending[:0]
 	for _, e := range m.ending {
+		same := e.given.Device == c.Device
+		if same {
+			l.before = e
+		}
 		select {
 		case <-e.done:
 			continue
 		default:
 		}
 		still = append(still, e)
-		if e.given.Device == c.Device {
+		if same {
 			l.tty.closed = append(l.tty.closed, e.done)
 		}
 	}

@@ -16,6 +16,7 @@ func (l *line) giveUpDevice() {
 		l.closeDevice()
 		return
 	}
+	l.offHook = true // it may obey although its answer is not heard
 	_ = l.tty.dev.SetDTR(true)
 	_ = l.tty.dev.Flush(Both)
 	l.split.Reset()
@@ -32,9 +33,9 @@ func (l *line) offHookOver(err error) {
 		return
 	}
 	if err != nil {
+		l.offHook = false
 		l.event(EventOffHook, "the modem can't be taken off hook: callers hear it ring", err.Error())
 	} else {
-		l.offHook = true
 		s := l.cfg.Settings()
 		s.HUPCL = false
 		if err := l.tty.dev.Apply(s); err != nil {
@@ -72,7 +73,8 @@ func (l *line) openedOffHook(r opening) {
 // backOnHook puts a modem back on hook that was taken off, or may have been by a line or a rashost before: the first command of its set-up.
 func (l *line) backOnHook() []modem.Step {
 	h := l.cfg.Profile.Hangup
-	before := l.cfg.BusyWhenDead && !l.began
+	before := l.cfg.BusyWhenDead && !l.onHookOnce
+	l.onHookOnce = true
 	if !l.offHook && !before || h.Command == "" {
 		return nil
 	}

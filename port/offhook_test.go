@@ -99,6 +99,37 @@ func TestBusyWhenDead(t *testing.T) {
 			}
 		})
 	})
+	t.Run("disabled while the device is opened", func(t *testing.T) {
+		bubble(t, FakeOptions{}, busy, func(r *rig) {
+			r.within(time.Second, Listening)
+			if err := r.mgr.Reset(ctx, r.cfg.Name); err != nil {
+				t.Fatal(err)
+			}
+			r.within(0, Opening)
+			if err := r.mgr.Disable(ctx, r.cfg.Name); err != nil {
+				t.Fatal(err)
+			}
+			r.stays(10*time.Second, Disabled)
+			offHook(r, "disabled")
+		})
+	})
+	t.Run("disabled in a call that does not end", func(t *testing.T) {
+		bubble(t, FakeOptions{}, func(r *rig) {
+			busy(r)
+			r.cfg.HandlerGrace = time.Second
+			r.handler = func(context.Context, *Call) Outcome { time.Sleep(time.Minute); return Outcome{} }
+		}, func(r *rig) {
+			r.within(time.Second, Listening)
+			r.ring()
+			if err := r.mgr.Disable(ctx, r.cfg.Name); err != nil {
+				t.Fatal(err)
+			}
+			r.within(10*time.Second, Disabled)
+			time.Sleep(10 * time.Second)
+			offHook(r, "after the call")
+			time.Sleep(time.Minute)
+		})
+	})
 	t.Run("maintenance, and lent", func(t *testing.T) {
 		bubble(t, FakeOptions{}, func(r *rig) { busy(r); windowed(r) }, func(r *rig) {
 			r.within(time.Second, Listening)

@@ -209,7 +209,7 @@ func (l *line) listen(occurrence) {
 		l.firstSpeed()
 		l.watchForCarrier()
 	}
-	if l.rings > 0 && time.Since(l.ringAt) < ringGap {
+	if l.ringing() {
 		l.post(evRing, "it rang before the line was ready")
 		return
 	}

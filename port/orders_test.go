@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,6 +133,18 @@ func TestDrainInMaintenance(t *testing.T) {
 func TestOffHookBefore(t *testing.T) {
 	bubble(t, FakeOptions{}, busy, func(r *rig) {
 		r.within(time.Second, Listening)
+		if said := strings.Join(r.modem.said(), " "); !strings.HasPrefix(said, r.cfg.Profile.Hangup.Command+" ") {
+			t.Error(said)
+		}
+	})
+}
+
+// A device that another program has when the line first opens it changes nothing.
+func TestOffHookBeforeAndBusy(t *testing.T) {
+	bubble(t, FakeOptions{}, func(r *rig) { busy(r); r.far.FailOpen(syscall.EBUSY) }, func(r *rig) {
+		r.within(time.Second, Recovering)
+		r.far.FailOpen(nil)
+		r.within(time.Minute, Listening)
 		if said := strings.Join(r.modem.said(), " "); !strings.HasPrefix(said, r.cfg.Profile.Hangup.Command+" ") {
 			t.Error(said)
 		}

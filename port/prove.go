@@ -122,7 +122,7 @@ func (l *line) hangupScriptOver(err error) {
 	case l.hang.phase == phaseProbe:
 		l.note("no answer to AT")
 		l.notIdle(err.Error())
-	case l.rings > 0 && time.Since(l.ringAt) < ringGap && !l.hang.unseen:
+	case l.ringing() && !l.hang.unseen:
 		l.idle() // too busy to answer; but where nothing shows that the call is over, a caller may have typed it
 	default:
 		l.notIdle(err.Error())

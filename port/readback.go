@@ -52,7 +52,7 @@ func questions(p *hardware.Profile) []hardware.ReadBack {
 // readBackNext asks the next question. It says whether there was one. While a caller waits nothing is asked.
 func (l *line) readBackNext() bool {
 	b := &l.back
-	if len(b.ask) == 0 || l.rings > 0 || !l.hang.began.IsZero() {
+	if len(b.ask) == 0 || l.ringing() || !l.hang.began.IsZero() {
 		b.ask = nil
 		return false
 	}

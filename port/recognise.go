@@ -15,7 +15,7 @@ func (l *line) forget() { l.asking, l.known = nil, "" }
 // recognise begins to ask what modem it is, and says whether that is to be done before the set-up. While a caller waits nothing is asked.
 func (l *line) recognise() bool {
 	l.asking = nil
-	if !l.unknown() || l.rings > 0 {
+	if !l.unknown() || l.ringing() {
 		l.useProfile()
 		return false
 	}
@@ -48,7 +48,7 @@ func (l *line) recogniseNext(script *modem.Script) {
 		l.post(evFailed, "the modem does not answer AT: it is switched off, at another speed or not connected (rashost modem probe tries others)")
 		return
 	}
-	if l.rings > 0 {
+	if l.ringing() {
 		q.short = "a call came"
 	}
 	if steps := q.next(); steps != nil {
@@ -60,7 +60,7 @@ func (l *line) recogniseNext(script *modem.Script) {
 
 // recognised takes the profile that fits. One that a call kept from being found is asked for again after that call.
 func (l *line) recognised(id Identification) {
-	interrupted := l.rings > 0 && id.Score < certain
+	interrupted := l.ringing() && id.Score < certain
 	l.asking = nil
 	profile := id.Profile
 	if profile.Name != "" {

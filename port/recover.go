@@ -1,6 +1,7 @@
 package port
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (l *line) missing(o occurrence) {
 	if off { // an operator wanted it off when the call is over
 		l.post(evDisable, "switched off; the device is absent: "+o.why)
 	}
-	l.tty.absent = true
+	l.tty.absent, l.climb.on, l.before = true, false, nil
 	l.forget()
 	// Whatever rang went with the device, and another one may come.
 	l.rings, l.ids = 0, nil
@@ -122,7 +123,11 @@ func (l *line) quarantine(o occurrence) {
 // closeDown switches the line off: the device is free for others. (Entering disabled.)
 func (l *line) closeDown(o occurrence) {
 	l.reason = orElse(o.why, "disabled by the operator")
-	l.giveUpDevice()
+	if open := l.tty.dev != nil; open || l.tty.absent || l.offHook {
+		l.giveUpDevice()
+	} else {
+		l.offHookAgain()
+	}
 	l.tty.before = nil
 	if l.hang.began.IsZero() {
 		l.tty.notBefore = time.Time{} // no call: DTR need not be seen low
@@ -160,21 +165,22 @@ const closeTime = 5 * time.Second
 func (l *line) finish() {
 	l.tellHeld(time.Now(), true)
 	t := &l.tty
-	limit := time.After(closeTime)
+	limit, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
 	if t.opening {
 		t.stopOpen()
 		select {
 		case r := <-t.opened:
 			t.dev = r.dev
 			l.closeDevice()
-		case <-limit:
+		case <-limit.Done():
 		}
 	}
 	close(t.starts)
 	for _, c := range t.closed {
 		select {
 		case <-c:
-		case <-limit:
+		case <-limit.Done():
 		}
 	}
 	if d := time.Until(t.notBefore); d > 0 {

@@ -298,6 +298,7 @@ type fakeModem struct {
 	onData   func(p []byte) // told what is sent as data
 	s8       string         // as it was given
 	forgets  bool           // keeps no S8
+	refuses  string         // answers ERROR to what begins so
 	resets   bool           // forgets S8 when DTR drops
 	commands []string
 	data     bytes.Buffer
@@ -418,6 +419,8 @@ func (m *fakeModem) command(command string) {
 	switch {
 	case m.mute:
 		return
+	case m.refuses != "" && strings.HasPrefix(command, m.refuses):
+		answer, special = "\r\nERROR\r\n", true
 	case command == "ATA" && !special:
 		m.ataAt = time.Now()
 		answer = m.connect

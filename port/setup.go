@@ -3,6 +3,7 @@ package port
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"rashost/hardware"
 	"rashost/port/modem"
@@ -20,6 +21,7 @@ func (l *line) initialise(occurrence) {
 		l.post(evReady, "")
 		return
 	}
+	l.succeed()
 	l.back.ask, l.testing, l.countersign.asked = nil, false, false
 	if l.signFirst() {
 		return
@@ -48,6 +50,9 @@ func (l *line) setUp(refused []*modem.StepError) {
 		l.event(EventEscape, "the modem does not take "+off+": its escape is on", "what is sent to callers is broken in time all the same")
 	}
 	for _, r := range refused {
+		if strings.HasPrefix(r.Step.Send, givesSign) {
+			l.countersign.kept = false // it is asked whether it took the number
+		}
 		if slices.Contains(l.cfg.Init, r.Step.Send) {
 			l.event(EventModem, "the modem does not take "+r.Step.Send, "it stands in the line's `init`: `rashost modem lint` explains it")
 		}

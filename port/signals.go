@@ -183,7 +183,7 @@ func deviceError(path, op string, closed bool, err error) error {
 		return &fs.PathError{Op: op, Path: path, Err: fs.ErrClosed}
 	case errors.As(err, &locked):
 		return err
-	case errors.Is(err, syscall.ENOTTY):
+	case errors.Is(err, syscall.ENOTTY), errors.Is(err, syscall.EINVAL) && onSignals(op):
 		return &fs.PathError{Op: op, Path: path, Err: fmt.Errorf("the device has no such thing: %w", errors.ErrUnsupported)}
 	case errors.As(err, &pathErr):
 		return &fs.PathError{Op: op, Path: path, Err: pathErr.Err}
@@ -191,6 +191,12 @@ func deviceError(path, op string, closed bool, err error) error {
 		return &fs.PathError{Op: op, Path: path, Err: err}
 	}
 }
+
+// onSignals says that an operation is about control signals. Where a device has none, Linux before 5.13 says EINVAL instead of ENOTTY.
+func onSignals(op string) bool { return op == opSignals || op == opDTR || op == opRTS }
+
+// The operations on control signals.
+const opSignals, opDTR, opRTS = "read control signals", "set DTR", "set RTS"
 
 // sleepFor returns after d, or with ctx's cause when it ends first.
 func sleepFor(ctx context.Context, d time.Duration) error {

@@ -91,6 +91,9 @@ func (h *adminHost) Arm(_ context.Context, line string, peer admin.Peer, r admin
 	if err := h.daemon.arms.arm(a); err != nil {
 		return admin.ArmView{}, err
 	}
+	if _, ok := h.daemon.arming(line); !ok && time.Now().Before(a.Until) { // a reload came between
+		return admin.ArmView{}, admin.Conflict(fmt.Errorf("line %s has another device by now: arm it again", line))
+	}
 	return *armView(a), nil
 }
 
