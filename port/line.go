@@ -397,11 +397,10 @@ func (l *line) logAt(level slog.Level, message string, args ...any) {
 
 // request is what others ask of a line.
 type request struct {
-	ev     event
-	why    string
-	loan   *Loan      // of evLend and evReturn
-	before *line      // countersign.go: the line of this device that this one replaces, until the device is open
-	reply  chan error // buffered
+	ev    event
+	why   string
+	loan  *Loan      // of evLend and evReturn
+	reply chan error // buffered
 }
 
 // run is the loop. An idle line has nothing to wait for but its reader and a request, so it gives up its goroutine; wake starts

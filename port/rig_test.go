@@ -420,7 +420,7 @@ func (m *fakeModem) command(command string) {
 	case m.mute:
 		return
 	case m.refuses != "" && strings.HasPrefix(command, m.refuses):
-		answer, special = "\r\nERROR\r\n", true
+		answer = "\r\nERROR\r\n"
 	case command == "ATA" && !special:
 		m.ataAt = time.Now()
 		answer = m.connect
