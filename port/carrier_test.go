@@ -23,6 +23,7 @@ func TestTail(t *testing.T) {
 		{"NO CARRIER", []string{"\r\nNO CARRIER\r\n"}, 3 * time.Second, "NO CARRIER"},
 		{"in pieces", []string{"text\r", "\nNO CAR", "RIER", "\r", "\n"}, 3 * time.Second, "NO CARRIER"},
 		{"first thing", []string{"NO CARRIER\r"}, 3 * time.Second, "NO CARRIER"},
+		{"and an answer to what was on its way", []string{"\r\nNO CARRIER\r\n", "\r\nNO DIALTONE\r\n"}, 3 * time.Second, "NO CARRIER"},
 		{"RING", []string{"\r\nRING\r\n"}, time.Second, "RING"},
 		{"within a line", []string{"\r\nsaid NO CARRIER\r\n"}, 0, ""},
 		{"not the end of a line", []string{"\r\nNO CARRIER"}, 0, ""},

@@ -2,6 +2,7 @@ package modem_test
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -108,7 +109,17 @@ func TestTail(t *testing.T) {
 		"RING\r\n":                      modem.TailRing,
 		"STRING\r\n":                    modem.TailNone,
 		"\r\nRINGING\r\n":               modem.TailNone,
-		strings.Repeat("x", 5) + "NO CARRIER\r\n": modem.TailNone,
+		strings.Repeat("x", 5) + "NO CARRIER\r\n":                      modem.TailNone,
+		"\r\nNO CARRIER\r\n\r\nNO DIALTONE\r\n":                        modem.TailNoCarrier,
+		"x\r\nNO CARRIER\r\n\r\nERROR\r\n\r\nOK\r\n\r\nNO CARRIER\r\n": modem.TailNoCarrier,
+		"\r\nERROR\r\n":                                                  modem.TailNone,
+		"\r\nNO CARRIER\r\nwas said\r\nOK\r\n":                           modem.TailNone,
+		"\r\nNO CARRIER\r\n\r\nOK":                                       modem.TailNone,
+		"\r\nNO CARRIER\r\n\r\nOK\r\n\r\n":                               modem.TailNone,
+		"\r\nNO CARRIER\r\n\r\nRING\r\n":                                 modem.TailRing,
+		"NO CARRIER\r\n" + strings.Repeat("\r\nERROR\r\n", 6) + "OK\r\n": modem.TailNone, // too long ago
+		strings.Repeat("x", 54) + "NO CARRIER\r\n":                       modem.TailNone,
+		strings.Repeat("x", 52) + "NO CARRIER\r\n":                       modem.TailNone,
 	} {
 		var whole, bytewise modem.Tail
 		whole.Feed([]byte(in))
@@ -133,22 +144,27 @@ func TestTailDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// What the tail must find.
+var (
+	tailRing      = regexp.MustCompile(`(?:^|[\r\n])RING(?:\r\n|\r|\n)$`)
+	tailNoCarrier = regexp.MustCompile(`(?:^|[\r\n])NO CARRIER(?:\r\n|\r|\n)(?:[\r\n]*(?:OK|ERROR|NO DIALTONE|NO DIAL TONE|BUSY|NO ANSWER|NO CARRIER)(?:\r\n|\r|\n))*$`)
+)
+
 func FuzzTail(f *testing.F) {
 	f.Add([]byte("x\r\nNO CARRIER\r\n"), 4)
 	f.Add([]byte("\nRING\r"), 2)
+	f.Add([]byte("NO CARRIER\r\n\r\nNO DIALTONE\r\n"), 5)
 	f.Fuzz(func(t *testing.T, b []byte, cut int) {
 		want := modem.TailNone
-		for _, end := range []string{"\r\n", "\r", "\n"} {
-			body, ok := bytes.CutSuffix(b, []byte(end))
-			if !ok {
-				continue
-			}
-			for word, kind := range map[string]modem.TailKind{"NO CARRIER": modem.TailNoCarrier, "RING": modem.TailRing} {
-				if rest, ok := bytes.CutSuffix(body, []byte(word)); ok && (len(rest) == 0 || bytes.ContainsAny(rest[len(rest)-1:], "\r\n")) {
-					want = kind
-				}
-			}
-			break
+		end := b[max(0, len(b)-64):] // of which the first line may have begun earlier
+		if len(end) == 64 {
+			end = end[max(0, bytes.IndexAny(end, "\r\n")):]
+		}
+		switch {
+		case tailRing.Match(end):
+			want = modem.TailRing
+		case tailNoCarrier.Match(end):
+			want = modem.TailNoCarrier
 		}
 		cut = max(0, min(cut, len(b)))
 		var tail modem.Tail

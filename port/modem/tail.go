@@ -24,11 +24,13 @@ func (k TailKind) String() string {
 	}
 }
 
-const tailLen = 16
+// tailLen is long enough for NO CARRIER and what a modem says to some commands that reach it before anybody knows that it is one.
+const tailLen = 64
 
 // Tail watches the last bytes of a data stream for a modem's NO CARRIER or RING on a line of its own: on a line without usable DCD
-// nothing else shows that the caller is gone. What it sees is a hint, since a caller can type it. It does not allocate, and its cost
-// does not grow with the data. The zero value is ready to use.
+// nothing else shows that the caller is gone. NO CARRIER may be followed by results: what was on its way to the caller when he went is
+// commands for the modem, and it answers. What is seen is a hint, since a caller can type it. It does not allocate, and its cost does not
+// grow with the data. The zero value is ready to use.
 type Tail struct {
 	buf [tailLen]byte
 	n   int // valid bytes, at the end of buf
@@ -46,35 +48,43 @@ func (t *Tail) Feed(b []byte) {
 	t.n = min(t.n+len(b), tailLen)
 }
 
-var (
-	noCarrierTail = []byte("NO CARRIER")
-	ringTail      = []byte("RING")
-)
-
 // Kind says what the stream ends with now. A line that is not ended yet is none.
 func (t *Tail) Kind() TailKind {
 	b := t.buf[tailLen-t.n:]
 	switch {
 	case bytes.HasSuffix(b, []byte("\r\n")):
 		b = b[:len(b)-2]
-	case len(b) > 0 && (b[len(b)-1] == '\r' || b[len(b)-1] == '\n'):
+	case len(b) > 0 && lineEnd(b[len(b)-1]):
 		b = b[:len(b)-1]
 	default:
 		return TailNone
 	}
-	switch {
-	case ownLine(b, noCarrierTail):
-		return TailNoCarrier
-	case ownLine(b, ringTail):
-		return TailRing
+	for last := true; ; last = false {
+		start := bytes.LastIndexAny(b, "\r\n") + 1
+		line := b[start:]
+		switch {
+		case start == 0 && t.n == tailLen: // who knows how it began
+			return TailNone
+		case string(line) == "NO CARRIER":
+			return TailNoCarrier
+		case string(line) == "RING" && last:
+			return TailRing
+		case !isRefusal(line):
+			return TailNone
+		}
+		b = bytes.TrimRight(b[:start], "\r\n")
 	}
-	return TailNone
 }
 
-// ownLine says that b ends with word and that word begins a line, or the stream.
-func ownLine(b, word []byte) bool {
-	rest, ok := bytes.CutSuffix(b, word)
-	return ok && (len(rest) == 0 || rest[len(rest)-1] == '\r' || rest[len(rest)-1] == '\n')
+func lineEnd(b byte) bool { return b == '\r' || b == '\n' }
+
+// isRefusal says that a line is what a modem on hook says to a command or a text.
+func isRefusal(line []byte) bool {
+	switch string(line) {
+	case "OK", "ERROR", "NO DIALTONE", "NO DIAL TONE", "BUSY", "NO ANSWER":
+		return true
+	}
+	return false
 }
 
 // Reset forgets all data.
