@@ -151,11 +151,12 @@ func TestSerialServiceIsByteExact(t *testing.T) {
 // Where the kernel has no PPP, or pppd refuses to run, the caller of a ppp service is refused in order, and the line works on.
 func TestPPPServiceRefused(t *testing.T) {
 	t.Parallel()
+	refused, cause := "", "Service-Unavailable"
 	if _, err := os.Stat("/dev/ppp"); err == nil {
-		t.Skip("NOT POSSIBLE HERE: needs a kernel without PPP")
+		refused, cause = ", maxfail, no-number", "NAS-Error" // this kernel has PPP: pppd refuses for another reason
 	}
 	c := newConf("one")
-	c.services += "  net: {type: ppp, options: [noauth, \"10.0.0.1:10.0.0.2\"]}\n"
+	c.services += "  net: {type: ppp, options: [noauth, \"10.0.0.1:10.0.0.2\"" + refused + "]}\n"
 	c.line("one").keys = "service: net"
 	h := newHost(t, c)
 	h.start()
@@ -163,7 +164,7 @@ func TestPPPServiceRefused(t *testing.T) {
 	one := h.modems["one"].dial(t)
 	one.raws(alice, alicePassword)
 	one.ended()
-	h.wantRecord("one", 1, record{cause: "Service-Unavailable", verdict: "success", user: alice, service: "net"})
+	h.wantRecord("one", 1, record{cause: cause, verdict: "success", user: alice, service: "net"})
 	h.wantState("one", "listening")
 }
 

@@ -1,6 +1,5 @@
 // Report reads the output of `go test -json` on standard input and prints what a person needs of it: a line for each package, the whole
-// output of what failed, and at the end, loudly, every test that did not run and why. Tests that could run and did not are a failure when
-// the environment says CI=true.
+// output of what failed, and at the end, loudly, every test that did not run and why. With CI=true each of them is a failure.
 package main
 
 import (
@@ -129,8 +128,8 @@ func (r *report) summary(ci bool) bool {
 	case r.count == 0:
 		fmt.Fprintln(r.out, "no test ran")
 		return false
-	case len(r.missed) > 0 && ci:
-		fmt.Fprintf(r.out, "%d passed; %d did not run, which is a failure with CI=true\n", r.count, len(r.missed))
+	case len(r.missed)+len(r.cannot) > 0 && ci:
+		fmt.Fprintf(r.out, "%d passed, %d did not run, %d cannot run here, which is a failure with CI=true\n", r.count, len(r.missed), len(r.cannot))
 		return false
 	}
 	fmt.Fprintf(r.out, "%d passed, %d did not run, %d cannot run here\n", r.count, len(r.missed), len(r.cannot))
