@@ -47,8 +47,8 @@ func (l *line) offHookOver(err error) {
 	l.closeDevice()
 }
 
-// offHookAgain takes the modem of a line that stays out of service off hook once more, where that is wanted: a program that had the device
-// may have put it on hook. (Return in disabled.)
+// offHookAgain opens the device to take the modem of a line that is out of service off hook, where that is wanted: it was not open then, or
+// a program that had it may have put the modem on hook. (Entering disabled; return in disabled.)
 func (l *line) offHookAgain() {
 	if l.canBeBusy() {
 		l.onlyOffHook = true
@@ -70,7 +70,8 @@ func (l *line) openedOffHook(r opening) {
 	l.event(EventOffHook, "the modem can't be taken off hook: callers hear it ring", r.err.Error())
 }
 
-// backOnHook puts a modem back on hook that was taken off, or may have been by a line or a rashost before: the first command of its set-up.
+// backOnHook puts a modem back on hook that was taken off, or, the first time, may have been by a line or a rashost before: the first command
+// of its set-up.
 func (l *line) backOnHook() []modem.Step {
 	h := l.cfg.Profile.Hangup
 	before := l.cfg.BusyWhenDead && !l.onHookOnce

@@ -123,10 +123,10 @@ func (l *line) quarantine(o occurrence) {
 // closeDown switches the line off: the device is free for others. (Entering disabled.)
 func (l *line) closeDown(o occurrence) {
 	l.reason = orElse(o.why, "disabled by the operator")
-	if open := l.tty.dev != nil; open || l.tty.absent || l.offHook {
-		l.giveUpDevice()
-	} else {
+	if l.tty.dev == nil && !l.tty.absent && !l.offHook { // it is being opened, or was closed under a call
 		l.offHookAgain()
+	} else {
+		l.giveUpDevice()
 	}
 	l.tty.before = nil
 	if l.hang.began.IsZero() {
