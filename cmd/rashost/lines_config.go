@@ -100,17 +100,18 @@ func callerFaults(c *config.Config, i int, profile *hardware.Profile) error {
 	const more = ": set rings: 2 or more (where it comes before the first ring, a modem profile that says caller_id.before_first_ring)"
 	called := slices.IndexFunc(l.Routes, func(r config.Route) bool { return r.Called != "" })
 	calledKey := fmt.Sprintf(".routes[%d].called", called)
-	switch none := !profile.ReportsCallers(); {
+	none, late := !profile.ReportsCallers(), l.Rings < 2 && !profile.CallerID.BeforeFirstRing
+	switch {
 	case none && p.Judge(modem.CallerID{}) != "":
 		fault(key, "the profile "+profile.Name+" has no caller id, so that no call would be answered: remove the key, or choose another modem")
-	case !none && p.NeedsCallerID() && l.Rings < 2 && !profile.CallerID.BeforeFirstRing:
+	case !none && late && p.NeedsCallerID():
 		fault(key, "caller id comes after the first ring, and the line answers at that one"+more)
 	}
-	switch none := !profile.ReportsCallers(); {
+	switch {
 	case called < 0:
 	case none:
 		fault(calledKey, "the profile "+profile.Name+" has no caller id, and so no called number: the route fits no call")
-	case l.Rings < 2 && !profile.CallerID.BeforeFirstRing:
+	case late:
 		fault(calledKey, "the called number comes with the caller id, after the first ring, and the line answers at that one"+more)
 	}
 	return errors.Join(faults...)
