@@ -121,9 +121,16 @@ func TestRingInInit(t *testing.T) {
 	c := newConf("one")
 	h := newHost(t, c)
 	h.modems["one"].off()
-	h.plug("one", modemsim.Options{Timing: modemsim.Timing{Command: modemCommandTime}})
+	told := make(chan struct{}, 1) // a modem that knows of no open device says nothing of a ring
+	h.plug("one", modemsim.Options{Timing: modemsim.Timing{Command: modemCommandTime}, OnCommand: func(string) {
+		select {
+		case told <- struct{}{}:
+		default:
+		}
+	}})
 	h.start()
 	h.wantState("one", "initializing")
+	<-told
 	one := h.modems["one"].dial(t) // rings once, at once
 	one.login(alice, alicePassword)
 }
